@@ -1,0 +1,34 @@
+# `make` lists the chores. Everything is installed into .venv, once for each change of the requirements.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format requirements clean
+
+help:  ## List the chores
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+run:  ## Serve on 127.0.0.1:8000 with an embedded Redis; data stays in data/
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-embedded.txt
+	@exec $(BIN)/python -m app
+
+test:  ## Run the suite against a private real Redis
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint:  ## Check style, types and layers
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format:  ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+requirements:  ## Compile requirements*.txt with hashes from pyproject.toml
+	@sh scripts/compile-requirements
+
+clean:  ## Remove the virtual environment and caches; data/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -1,0 +1,149 @@
+"""The one launcher, `python -m app`: prepares what must be there once, then becomes the server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import sys
+from pathlib import Path
+
+from app.services.accounts import Accounts, generated_password
+from app.services.passwords import Passwords
+from app.settings import SECRET_FILE_NAME, InvalidSettings, Settings, unknown_settings
+from app.storage.embedded import EmbeddedRedisFailed, start_embedded
+from app.storage.sql.engine import make_engine
+from app.storage.sql.migrate import migrate
+from app.storage.sql.users import SqlUserStore
+
+log = logging.getLogger("pulpo")
+
+ROOT = Path(__file__).resolve().parent.parent
+ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file's name
+
+
+GREETING = r"""
+Pulpo listens on {address}   (Ctrl-C stops it; its data stays in {data_dir})
+
+  username  {username}
+  password  {shown}
+
+Try, in another terminal:
+
+  TOKEN=$(curl -s {address}/login -d username={username} -d password={password} |
+    sed 's/.*"access_token":"\([^"]*\).*/\1/')
+  curl -H "Authorization: Bearer $TOKEN" {address}/push --json '{{"message": {{"order": 42}}}}'
+  curl -H "Authorization: Bearer $TOKEN" -X POST {address}/pop
+  curl -H "Authorization: Bearer $TOKEN" {address}/count
+"""
+
+
+class CannotStart(Exception):
+    """The message is what the operator reads instead of a traceback."""
+
+
+def main() -> None:
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    try:
+        settings = prepare()
+    except (CannotStart, InvalidSettings, EmbeddedRedisFailed) as error:
+        sys.exit(f"pulpo: {error}")
+    become_server(settings)
+
+
+def prepare() -> Settings:
+    """Makes what is missing of secret, Redis, user table and first admin. Raises what `main` shows."""
+    for name in unknown_settings(os.environ):
+        log.warning("%s is not a setting of Pulpo; docs/operations.md lists them", name)
+    if not os.environ.get("PULPO_SECRET") and not os.environ.get("PULPO_SECRET_FILE"):
+        make_secret(Path(os.environ.get("PULPO_DATA_DIR") or "data"))
+    settings = Settings.from_env()
+    check_address(settings.bind)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.embeds_redis:
+        start_embedded(settings.redis_socket, directory=settings.data_dir.absolute() / "redis", fsync=settings.fsync)
+    engine = make_engine(settings.database_address.reveal())
+    migrate(engine, lock_file=settings.data_dir / "migrate.lock")
+    password = make_first_admin(settings, Accounts(SqlUserStore(engine), Passwords()))
+    engine.dispose()
+    if sys.stdout.isatty():
+        greet(settings, password)
+    return settings
+
+
+def become_server(settings: Settings) -> None:
+    """Replaces this process by gunicorn, so that signals reach it directly."""
+    os.environ.setdefault("PULPO_LOG_LEVEL", "warning" if sys.stdout.isatty() else settings.log_level)
+    os.chdir(ROOT)
+    os.execv(  # noqa: S606 - there is no shell to start it with
+        sys.executable, [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), "wsgi:app"]
+    )
+
+
+def make_secret(data_dir: Path) -> None:
+    """Keeps a new secret in `data_dir`, readable by its owner only, unless one is there."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(data_dir / SECRET_FILE_NAME, secrets.token_hex(32))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise CannotStart(
+            f"{data_dir} cannot be written ({error.strerror}); set PULPO_DATA_DIR or PULPO_SECRET."
+        ) from error
+
+
+def make_first_admin(settings: Settings, accounts: Accounts) -> str | None:
+    """Makes the admin if there is no user; returns a password that was made up and is kept nowhere."""
+    if not accounts.is_empty():
+        return None
+    given = settings.admin_password
+    password = given.reveal() if given else generated_password()
+    if not accounts.add_first_admin(settings.admin_username, password) or given:
+        return None
+    if sys.stdout.isatty():
+        return password
+    path = settings.data_dir.absolute() / ADMIN_PASSWORD_FILE
+    path.unlink(missing_ok=True)
+    write_private(path, password)
+    log.info("made the admin %s; the password is in %s", settings.admin_username, path)
+    return None
+
+
+def check_address(bind: str) -> None:
+    """Raises `CannotStart` if the address is taken: better one line now than gunicorn's retries."""
+    host, _, port = bind.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            raise CannotStart(
+                f"{bind} cannot be used ({error.strerror}); set PULPO_BIND to another address."
+            ) from error
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a new file of mode 600; raises `FileExistsError` if it is there."""
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(text)
+
+
+def greet(settings: Settings, password: str | None) -> None:
+    """Shows a person at a terminal where Pulpo is, how to get in, and what to try."""
+    print(
+        GREETING.format(
+            address=f"http://{settings.bind}",
+            data_dir=settings.data_dir,
+            username=settings.admin_username,
+            shown=password or "as it was set; flask --app wsgi users passwd changes it",
+            password=password or "YOUR_PASSWORD",
+        ),
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

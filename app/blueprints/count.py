@@ -1,0 +1,36 @@
+"""GET /count: how many messages wait, and the split by state."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app.models import DEFAULT_QUEUE
+from app.web.context import Services
+from app.web.exchange import Answer, Call, answer, json_answer
+from app.web.guard import requires
+
+bp = Blueprint("count", __name__)
+
+
+@bp.get("/count")
+@bp.get("/queues/<queue>/count")
+@requires("count")
+def count(queue: str = DEFAULT_QUEUE) -> Response:
+    return answer(count_messages, queue)
+
+
+def count_messages(services: Services, call: Call) -> Answer:
+    """200 with `count` (those ready), every state, bytes of bodies, and the oldest one's age in seconds."""
+    counts = services.queues.count(call.queue)
+    age = counts.oldest_age_ms
+    content = {
+        "queue": call.queue,
+        "count": counts.ready,
+        "ready": counts.ready,
+        "delayed": counts.delayed,
+        "leased": counts.leased,
+        "dead": counts.dead,
+        "bytes": counts.bytes,
+        "oldest_age": None if age is None else age / 1000,
+    }
+    return json_answer(200, content)

@@ -1,0 +1,27 @@
+"""POST /pop: takes the oldest message, or up to a thousand; with a lease it borrows them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app.models import DEFAULT_QUEUE
+from app.web.context import Services
+from app.web.exchange import Answer, Call, answer
+from app.web.guard import requires
+from app.web.pops import read_pop, write_pop
+
+bp = Blueprint("pop", __name__)
+
+
+@bp.post("/pop")
+@bp.post("/queues/<queue>/pop")
+@requires("pop")
+def pop(queue: str = DEFAULT_QUEUE) -> Response:
+    return answer(pop_messages, queue)
+
+
+def pop_messages(services: Services, call: Call) -> Answer:
+    """200 with the message, or with `messages`; an empty queue is no error."""
+    asked = read_pop(call)
+    popped = services.queues.pop(call.queue, limit=asked.limit, lease_ms=asked.lease_ms)
+    return write_pop(call.queue, asked, popped)

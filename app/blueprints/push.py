@@ -1,0 +1,29 @@
+"""POST /push: puts one message into a queue, or up to a thousand, all or nothing."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app.models import DEFAULT_QUEUE
+from app.web.context import Services
+from app.web.exchange import Answer, Call, answer, json_answer
+from app.web.guard import requires
+from app.web.pushes import read_push
+
+bp = Blueprint("push", __name__)
+
+
+@bp.post("/push")
+@bp.post("/queues/<queue>/push")
+@requires("push")
+def push(queue: str = DEFAULT_QUEUE) -> Response:
+    return answer(push_messages, queue)
+
+
+def push_messages(services: Services, call: Call) -> Answer:
+    """201 with the `id` of the message, or with the `ids` of several in their order."""
+    asked = read_push(call, max_depth=services.limits.max_depth)
+    ids = services.queues.push(call.queue, asked.messages)
+    return json_answer(
+        201, {"queue": call.queue, "ids": ids} if asked.is_plural else {"queue": call.queue, "id": ids[0]}
+    )

@@ -1,0 +1,80 @@
+"""What can go wrong, in the words of queues. `web/problems.py` holds the HTTP status of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing wrong with the input: where (a JSON pointer into the body, or a parameter's name) and what."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class PulpoError(Exception):
+    """The base of all that Pulpo refuses; `detail` is one sentence that says what to do."""
+
+    def __init__(self, detail: str, *, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = tuple(faults)
+
+
+class Malformed(PulpoError):
+    """The body is not JSON, not UTF-8, or nested too deep."""
+
+
+class Invalid(PulpoError):
+    """The input is well-formed and wrong."""
+
+
+class MessageTooLarge(PulpoError):
+    """A message is larger than `PULPO_MAX_MESSAGE_BYTES`."""
+
+
+class RequestTooLarge(PulpoError):
+    """A request is larger than `PULPO_MAX_REQUEST_BYTES`."""
+
+
+class UnsupportedMediaType(PulpoError):
+    """The body is not of the type that it claims to be."""
+
+
+class NotAcceptable(PulpoError):
+    """The answer cannot be given in the form asked for."""
+
+
+class Unauthenticated(PulpoError):
+    """Nobody is known to be calling."""
+
+
+class Forbidden(PulpoError):
+    """The caller is known and lacks the permission."""
+
+
+class MessageNotFound(PulpoError):
+    """The message is gone: settled, dead, given back or purged."""
+
+
+class LeaseLost(PulpoError):
+    """The message was delivered again since: the receipt counts for nothing."""
+
+
+class Conflict(PulpoError):
+    """What the caller wants to make exists, or what they want to take away must stay."""
+
+
+class NotFound(PulpoError):
+    """What is named does not exist."""
+
+
+class StoreUnavailable(PulpoError):
+    """Redis or the user table does not answer, or refuses to."""
+
+
+class StoreFull(PulpoError):
+    """Redis has reached its memory limit; nothing was written."""

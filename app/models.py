@@ -1,0 +1,167 @@
+"""The words that every layer shares: messages, deliveries, counts, and who is calling."""
+
+from __future__ import annotations
+
+import base64
+import re
+from functools import lru_cache
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+DEFAULT_QUEUE = "default"
+RECEIPT_CODE = re.compile(r"[A-Za-z0-9_-]{43}")
+QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+MAX_BATCH = 1000
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_DELAY_SECONDS = 31_536_000
+MAX_LEASE_SECONDS = 43_200
+
+MAX_STARS = 4
+QUEUE_ACTIONS = frozenset({"push", "pop", "count", "peek", "manage"})
+GLOBAL_ACTIONS = frozenset({"system", "admin"})
+ROLES: dict[str, tuple[str, ...]] = {
+    "admin": ("push:*", "pop:*", "count:*", "peek:*", "manage:*", "system", "admin"),
+    "producer": ("push:*", "count:*"),
+    "consumer": ("pop:*", "count:*", "peek:*"),
+    "viewer": ("count:*", "system"),
+}
+
+SettleStatus = Literal["acked", "lease-lost", "message-not-found", "invalid", "forbidden"]
+
+
+class NewMessage(msgspec.Struct, frozen=True):
+    """A message on its way in. `content_type` None: the body is JSON."""
+
+    body: bytes
+    content_type: str | None = None
+    delay_ms: int = 0
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """A message on its way out. `receipt` None: it was removed as it was delivered."""
+
+    id: str
+    body: bytes
+    content_type: str | None
+    attempt: int
+    pushed_at_ms: int
+    receipt: str | None = None
+
+
+class Popped(msgspec.Struct, frozen=True):
+    """What one pop took; `lease_expires_at_ms` None: nothing is leased."""
+
+    deliveries: tuple[Delivery, ...]
+    lease_expires_at_ms: int | None = None
+
+
+class QueueSettings(msgspec.Struct, frozen=True):
+    """How a queue behaves where it says nothing else."""
+
+    lease_ms: int = 30_000
+    max_attempts: int = 5
+    dead_max_messages: int = 10_000
+    dead_ttl_ms: int = 14 * 86_400_000
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many messages are in each state, at this moment on Redis's clock."""
+
+    ready: int
+    delayed: int
+    leased: int
+    dead: int
+    bytes: int
+    oldest_age_ms: int | None
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The right to settle one delivery: the message's queue and id, and the delivery's 128 random bits.
+
+    As text: 43 characters of base64url for id and nonce, a dot, the queue's name.
+    """
+
+    queue: str
+    message_id: bytes
+    nonce: bytes
+
+    def __str__(self) -> str:
+        return base64.urlsafe_b64encode(self.message_id + self.nonce).rstrip(b"=").decode() + "." + self.queue
+
+    @classmethod
+    def parse(cls, text: str) -> Receipt | None:
+        """The receipt that `text` stands for; None if it stands for none."""
+        code, _, queue = text.partition(".")
+        if not RECEIPT_CODE.fullmatch(code) or not QUEUE_NAME.fullmatch(queue):
+            return None
+        raw = base64.urlsafe_b64decode(code + "=")
+        return cls(queue, raw[:16], raw[16:])
+
+    @property
+    def id(self) -> str:
+        """The message's id as clients see it: the canonical form of a UUID."""
+        return str(UUID(bytes=self.message_id))
+
+
+class Settled(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one receipt."""
+
+    status: SettleStatus
+    id: str | None = None
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A row of the user table, without its password. `epoch` grows whenever older tokens must die."""
+
+    id: str
+    username: str
+    roles: tuple[str, ...]
+    permissions: tuple[str, ...]
+    disabled: bool
+    epoch: int
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who is calling and what they may do; permissions are `action:pattern`, `system` or `admin`."""
+
+    username: str
+    roles: tuple[str, ...]
+    permissions: tuple[str, ...]
+
+    def may(self, action: str, queue: str | None = None) -> bool:
+        """Whether some permission names `action`, and a pattern that fits `queue` where there is one."""
+        return _is_granted(self.permissions, action, queue)
+
+
+def is_permission(text: str) -> bool:
+    """Whether `text` is a permission: `system`, `admin`, or `action:pattern`."""
+    action, colon, pattern = text.partition(":")
+    if not colon:
+        return action in GLOBAL_ACTIONS
+    # Few stars, so that no pattern makes the matching slow.
+    is_pattern = re.fullmatch(r"[A-Za-z0-9._*-]{1,80}", pattern) is not None and pattern.count("*") <= MAX_STARS
+    return action in QUEUE_ACTIONS and is_pattern
+
+
+def permissions_of(roles: tuple[str, ...], permissions: tuple[str, ...]) -> tuple[str, ...]:
+    """All that roles and single permissions grant, in order and once each."""
+    granted = [permission for role in roles for permission in ROLES.get(role, ())]
+    return tuple(dict.fromkeys([*granted, *permissions]))
+
+
+@lru_cache(maxsize=10_000)
+def _is_granted(permissions: tuple[str, ...], action: str, queue: str | None) -> bool:
+    if queue is None:
+        return action in permissions
+    return any(
+        granted == action and _pattern(pattern).fullmatch(queue)
+        for granted, _, pattern in (permission.partition(":") for permission in permissions)
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _pattern(glob: str) -> re.Pattern[str]:
+    return re.compile(".*".join(re.escape(part) for part in glob.split("*")))

@@ -1,0 +1,38 @@
+"""Hashes and checks passwords with argon2id, a bounded number at once, so that logins cannot eat the memory."""
+
+from __future__ import annotations
+
+import threading
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+MIN_PASSWORD_LENGTH = 12
+MAX_PASSWORD_LENGTH = 1024
+
+# OWASP's first choice for argon2id (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+_MAX_AT_ONCE = 2
+
+# What a wrong name is checked against, so that it takes as long as a wrong password.
+_NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$zYH0Q2pQbmPv2lKq0Q0R7g$n3mUe2n7Z0Nf7yX0tcV8VfYw0mE4q7yqf2pVwq3m3rY"
+
+
+class Passwords:
+    """One argon2id hasher; thread-safe."""
+
+    def __init__(self) -> None:
+        self._slots = threading.BoundedSemaphore(_MAX_AT_ONCE)
+
+    def hash(self, password: str) -> str:
+        """The encoded hash to keep."""
+        with self._slots:
+            return _HASHER.hash(password)
+
+    def matches(self, password: str, kept: str | None) -> bool:
+        """Whether `password` is the one that was hashed; takes as long where nothing was kept (None)."""
+        with self._slots:
+            try:
+                return _HASHER.verify(kept or _NOBODY, password) and kept is not None
+            except (VerificationError, InvalidHashError):
+                return False

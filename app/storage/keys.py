@@ -1,0 +1,42 @@
+"""The names of everything that a queue keeps in Redis, built here and nowhere else."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class QueueKeys(msgspec.Struct, frozen=True):
+    """The keys of one queue. They share the hash tag `{queue}`, so they share a Cluster slot."""
+
+    stats: str
+    settings: str
+    delayed: str
+    inflight: str
+    dead: str
+    dead_messages: str
+    ready: tuple[str, str, str]
+    leased: tuple[str, str, str, str]
+
+    @classmethod
+    def of(cls, prefix: str, queue: str) -> QueueKeys:
+        base = f"{prefix}:{{{queue}}}"
+        return cls(
+            stats=f"{base}:stats",
+            settings=f"{base}:settings",
+            delayed=f"{base}:delayed",
+            inflight=f"{base}:inflight",
+            dead=f"{base}:dead",
+            dead_messages=f"{base}:dead:messages",
+            ready=(f"{base}:ready:high", f"{base}:ready:normal", f"{base}:ready:low"),
+            leased=(f"{base}:leased:high", f"{base}:leased:normal", f"{base}:leased:low", f"{base}:leased:last"),
+        )
+
+
+def queue_index(prefix: str) -> str:
+    """The ZSET that lists the names of all queues."""
+    return f"{prefix}:queues"
+
+
+def health_probe(prefix: str) -> str:
+    """The key that the health check writes."""
+    return f"{prefix}:probe"

@@ -1,0 +1,29 @@
+-- What every script may need to know of an envelope; its layout stands in storage/envelope.py.
+
+local HEADER_BYTES = 22
+local LARGEST_ENVELOPE = 1048576 + 65536 -- bytes: the hard limit of a message, and of its metadata
+local STEP_BYTES = 8388608 -- bodies that one script may read or move
+
+local function body_bytes(envelope)
+  local high, low = string.byte(envelope, 21, 22)
+  return #envelope - HEADER_BYTES - high * 256 - low
+end
+
+-- 1 high, 2 normal, 3 low: the place of its lists in KEYS
+local function priority_of(envelope)
+  return string.byte(envelope, 18) % 4 + 1
+end
+
+local function ended_deliveries(envelope)
+  local high, low = string.byte(envelope, 19, 20)
+  return high * 256 + low
+end
+
+local function with_ended_deliveries(envelope, count)
+  return string.sub(envelope, 1, 18) .. struct.pack('>H', count) .. string.sub(envelope, 21)
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end

@@ -1,0 +1,135 @@
+-- pop: takes the oldest messages of the highest priority, or leases them.
+--
+-- Before it takes, it moves to where they belong: messages whose delay is over (to the tail of their list)
+-- and those whose last delivery ran out (to the dead letters). A lease that ran out is leased again in place.
+--
+-- KEYS  1 stats HASH, 2 settings HASH, 3 delayed ZSET, 4 inflight HASH, 5 dead ZSET, 6 dead:messages HASH,
+--       7-9 ready LISTs (high, normal, low), 10-13 leased ZSETs (high, normal, low, last)
+-- ARGV  1 most messages, 2 lease in ms (0: remove, -1: the queue's own), 3 nonce (16 random bytes),
+--       4-7 what holds where the queue has no setting: lease, max_attempts, dead_max_messages, dead_ttl (ms)
+-- Returns  when the leases end (ms, 0 if none), then for each message: its attempt, its envelope
+
+--@include envelope
+--@include dead_letters
+
+local stats, settings, delayed, inflight, dead, dead_messages = unpack(KEYS, 1, 6)
+local ready, leased = {KEYS[7], KEYS[8], KEYS[9]}, {KEYS[10], KEYS[11], KEYS[12], KEYS[13]}
+local LAST = 4
+local wanted, lease, nonce = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+
+local now = now_ms()
+local set = redis.call('HMGET', settings, 'lease', 'max_attempts', 'dead_max_messages', 'dead_ttl')
+local function setting(place) return tonumber(set[place] or ARGV[place + 3]) end
+local max_attempts = setting(2)
+if lease < 0 then lease = setting(1) end
+
+-- How many more envelopes, all of the largest size, fit into a step that holds `bytes` already; at least one.
+local function room(bytes)
+  return math.max(1, math.floor((STEP_BYTES - bytes) / LARGEST_ENVELOPE))
+end
+
+local function bury_the_spent()
+  local buried, dropped, bytes = 0, 0, 0
+  local kept = {setting(3), setting(4)}
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', leased[LAST], '-inf', now, 'LIMIT', 0, 100)) do
+    if bytes >= STEP_BYTES then break end
+    local entry = redis.call('HGET', inflight, id)
+    redis.call('ZREM', leased[LAST], id)
+    redis.call('HDEL', inflight, id)
+    local _, attempt = struct.unpack('>BH', entry)
+    local envelope = with_ended_deliveries(string.sub(entry, 20), attempt)
+    dropped = dropped + bury(dead, dead_messages, envelope, MAX_ATTEMPTS_USED, '', now, kept)
+    bytes = bytes + body_bytes(envelope)
+    buried = buried + 1
+  end
+  if buried > 0 then
+    redis.call('HINCRBY', stats, 'bytes', -bytes)
+    redis.call('HINCRBY', stats, 'died', buried)
+    if dropped > 0 then redis.call('HINCRBY', stats, 'dead_dropped', dropped) end
+  end
+end
+
+local function move_the_due()
+  local moved, bytes = 0, 0
+  while moved < 1000 and bytes < STEP_BYTES do
+    local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, room(bytes))
+    if #due == 0 then return end
+    redis.call('ZREM', delayed, unpack(due))
+    for _, envelope in ipairs(due) do
+      redis.call('RPUSH', ready[priority_of(envelope)], envelope)
+      bytes = bytes + #envelope
+    end
+    moved = moved + #due
+  end
+end
+
+local reply, taken, taken_bytes = {0}, 0, 0
+local entries, leases = {}, {{}, {}, {}, {}}
+
+local function deliver(envelope, attempt)
+  taken = taken + 1
+  taken_bytes = taken_bytes + body_bytes(envelope)
+  reply[2 * taken], reply[2 * taken + 1] = attempt, envelope
+  if lease > 0 then
+    local id = string.sub(envelope, 1, 16)
+    local place = attempt >= max_attempts and LAST or priority_of(envelope)
+    entries[#entries + 1] = id
+    entries[#entries + 1] = struct.pack('>BH', place, attempt) .. nonce .. envelope
+    table.insert(leases[place], now + lease)
+    table.insert(leases[place], id)
+  end
+end
+
+-- How many to take in the next step: 0 once there are enough, or enough bytes.
+local function next_step()
+  if taken >= wanted or taken_bytes >= STEP_BYTES then return 0 end
+  return math.min(wanted - taken, room(taken_bytes))
+end
+
+local function take_expired(priority)
+  local step = next_step()
+  while step > 0 do
+    local ids = redis.call('ZRANGEBYSCORE', leased[priority], '-inf', now, 'LIMIT', 0, step)
+    if #ids == 0 then return end
+    redis.call('ZREM', leased[priority], unpack(ids))
+    for _, id in ipairs(ids) do
+      local entry = redis.call('HGET', inflight, id)
+      local _, attempt = struct.unpack('>BH', entry)
+      if lease == 0 then redis.call('HDEL', inflight, id) end
+      deliver(string.sub(entry, 20), attempt + 1)
+    end
+    step = next_step()
+  end
+end
+
+local function take_ready(priority)
+  local step = next_step()
+  while step > 0 do
+    local envelopes = redis.call('LPOP', ready[priority], step)
+    if not envelopes then return end
+    for _, envelope in ipairs(envelopes) do deliver(envelope, ended_deliveries(envelope) + 1) end
+    if #envelopes < step then return end
+    step = next_step()
+  end
+end
+
+bury_the_spent()
+move_the_due()
+for priority = 1, 3 do
+  take_expired(priority)
+  take_ready(priority)
+end
+
+if taken > 0 then
+  if lease > 0 then
+    reply[1] = now + lease
+    redis.call('HSET', inflight, unpack(entries))
+    for place = 1, 4 do
+      if #leases[place] > 0 then redis.call('ZADD', leased[place], unpack(leases[place])) end
+    end
+  else
+    redis.call('HINCRBY', stats, 'bytes', -taken_bytes)
+  end
+  redis.call('HINCRBY', stats, 'delivered', taken)
+end
+return reply

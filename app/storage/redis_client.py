@@ -1,0 +1,74 @@
+"""Makes the redis-py client, and turns its errors into ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import ConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,
+)
+from redis.retry import Retry
+
+from app.errors import StoreFull, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+# Together they keep all Redis work of a request under 5 s: a connection may have to be made first.
+CONNECT_TIMEOUT_SECONDS = 1.0
+COMMAND_TIMEOUT_SECONDS = 2.0
+
+# What a server says that cannot take writes, or commands at all, for reasons of its own.
+REFUSALS = (
+    "MISCONF",
+    "NOREPLICAS",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "NOAUTH",
+    "WRONGPASS",
+    "BUSY ",
+    "UNKILLABLE",
+    "TRYAGAIN",
+)
+
+
+def connect(url: str) -> Redis:
+    """A client that connects when it is first used, gives up in bounded time and sends nothing twice."""
+    pool = ConnectionPool.from_url(
+        url,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_timeout=COMMAND_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        client_name="pulpo",
+    )
+    return Redis(connection_pool=pool)
+
+
+@contextmanager
+def translating_errors() -> Iterator[None]:
+    """Turns what redis-py raises inside the block into `StoreUnavailable` or `StoreFull`."""
+    try:
+        yield
+    except OutOfMemoryError as error:
+        raise StoreFull("Redis has reached its memory limit; pop messages or give it more memory.") from error
+    except TimeoutError as error:
+        log.warning("redis did not answer in time: %s", error)
+        raise StoreUnavailable("Redis did not answer in time; whether the request took effect is not known.") from error
+    except (AuthenticationError, BusyLoadingError, ConnectionError, NoPermissionError, ReadOnlyError) as error:
+        log.warning("redis cannot be used: %s: %s", type(error).__name__, error)
+        raise StoreUnavailable("Redis cannot be reached or cannot take requests now; try again.") from error
+    except ResponseError as error:
+        if not str(error).startswith(REFUSALS):
+            raise
+        log.warning("redis refuses: %s", error)
+        raise StoreUnavailable("Redis refuses requests now; try again.") from error

@@ -1,0 +1,37 @@
+"""Loads the Lua scripts, one a file in `lua/`, and runs each in one round trip."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoScriptError
+
+from app.storage.redis_client import translating_errors
+
+_INCLUDE = re.compile(r"^--@include (\w+)$", re.MULTILINE)
+
+
+class Script:
+    """One atomic step. `--@include name` in its source stands for the text of `lua/name.lua`."""
+
+    def __init__(self, name: str) -> None:
+        self.source = _source(name)
+        self._sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+    def run(self, client: Redis, keys: list[str], args: list[Any]) -> Any:
+        """The script's reply, bytes undecoded; raises `StoreUnavailable` or `StoreFull`."""
+        with translating_errors():
+            try:
+                return client.evalsha(self._sha, len(keys), *keys, *args)
+            except NoScriptError:
+                # Redis has not seen the script and ran nothing; EVAL runs it and keeps it.
+                return client.eval(self.source, len(keys), *keys, *args)
+
+
+def _source(name: str) -> str:
+    text = files("app.storage.lua").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda match: _source(match[1]), text)

@@ -1,0 +1,48 @@
+"""Makes the SQLAlchemy engine, and turns its errors into ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT_SECONDS = 3
+
+
+def make_engine(url: str) -> Engine:
+    """An engine that connects when it is first used; SQLite in WAL mode, so that readers never wait for a writer."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT_SECONDS)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, pool_timeout=BUSY_TIMEOUT_SECONDS)
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction; what the database refuses inside is raised as `StoreUnavailable`.
+
+    A violated constraint is left to the caller as SQLAlchemy's `IntegrityError`.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except IntegrityError:
+        raise
+    except (DBAPIError, PoolTimeoutError) as error:
+        log.warning("the user table cannot be used: %s", error)
+        raise StoreUnavailable("The user table cannot be used now; try again.") from error
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA foreign_keys=ON")

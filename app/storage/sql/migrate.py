@@ -1,0 +1,20 @@
+"""Brings the user table up to date, once, however many launchers start together."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine
+
+
+def migrate(engine: Engine, *, lock_file: Path) -> None:
+    """Runs the migrations that `engine`'s database lacks, under an exclusive lock on `lock_file`."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.attributes["engine"] = engine
+    with lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command.upgrade(config, "head")

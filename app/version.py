@@ -1,0 +1,3 @@
+"""The version of Pulpo, said once."""
+
+VERSION = "0.1.0"

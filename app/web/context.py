@@ -1,0 +1,62 @@
+"""What a request has at hand: the services, its id, its caller; and the headers that every answer carries."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from typing import cast
+
+import msgspec
+from flask import Flask, Response, current_app, g, request
+
+from app.models import Principal
+from app.services.accounts import Accounts
+from app.services.health import Health
+from app.services.identities import Identities
+from app.services.queues import MessageQueue
+from app.services.system import Limits, System
+from app.services.tokens import Tokens
+
+EXTENSION = "pulpo"
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class Services(msgspec.Struct, frozen=True):
+    """Everything a blueprint may call."""
+
+    queues: MessageQueue
+    accounts: Accounts
+    tokens: Tokens
+    identities: Identities
+    health: Health
+    system: System
+    limits: Limits
+
+
+def services() -> Services:
+    """The services of the app that answers this request."""
+    return cast(Services, current_app.extensions[EXTENSION])
+
+
+def caller() -> Principal:
+    """Who is calling; the guard has made sure of it."""
+    return cast(Principal, g.caller)
+
+
+def keep_context(app: Flask) -> None:
+    """Gives each request its id and start time, and each answer the headers that all carry."""
+    app.before_request(_begin)
+    app.after_request(_finish)
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    asked = request.headers.get("X-Request-Id", "")
+    g.request_id = asked if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,34 @@
+"""Reads a name and a password, sent as JSON or as a form."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from flask import request
+from msgspec import Meta
+
+from app.web import payloads
+
+MAX_LOGIN_BYTES = 16_384
+MAX_LENGTH = 1024
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a login sends."""
+
+    username: Annotated[str, Meta(max_length=MAX_LENGTH)]
+    password: Annotated[str, Meta(max_length=MAX_LENGTH)]
+
+    def __repr__(self) -> str:
+        return f"Credentials(username={self.username!r})"
+
+
+def read_credentials() -> Credentials:
+    """The credentials of this request. Raises `Malformed`, `Invalid`."""
+    request.max_content_length = MAX_LOGIN_BYTES
+    body = request.get_data(cache=True)
+    if request.mimetype in FORMS and not body.lstrip().startswith(b"{"):
+        return payloads.convert(request.form.to_dict(), Credentials)
+    return payloads.decode(body, Credentials)

@@ -1,0 +1,77 @@
+"""What a hot operation gets and gives: plain values, so that it needs neither Flask nor its request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from flask import Response, request
+
+from app.errors import Fault, Invalid
+from app.models import Principal
+from app.web.context import Services, caller, services
+
+JSON = "application/json"
+OCTETS = "application/octet-stream"
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request to a hot operation."""
+
+    caller: Principal
+    queue: str
+    options: Mapping[str, str]
+    content_type: str
+    accept: str
+    body: bytes
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One response of a hot operation."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: Mapping[str, str] = {}
+
+
+Operation = Callable[[Services, Call], Answer]
+
+
+def answer(operation: Operation, queue: str) -> Response:
+    """Flask's door to `operation`: makes the call of the request, and the response of the answer."""
+    call = Call(
+        caller=caller(),
+        queue=queue,
+        options=_options(),
+        content_type=request.headers.get("Content-Type", ""),
+        accept=request.headers.get("Accept", ""),
+        body=request.get_data(cache=False),
+    )
+    result = operation(services(), call)
+    return Response(result.body, result.status, result.headers, content_type=result.content_type)
+
+
+def json_answer(status: int, content: Any) -> Answer:
+    """An answer whose body is `content` as JSON; `msgspec.Raw` in it goes out verbatim."""
+    return Answer(status, msgspec.json.encode(content))
+
+
+def json_response(content: Any, status: int = 200) -> Response:
+    """The same for a view that is not hot."""
+    return Response(msgspec.json.encode(content), status, content_type=JSON)
+
+
+def timestamp(ms: int) -> str:
+    """Milliseconds since 1970 as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _options() -> dict[str, str]:
+    twice = [name for name, values in request.args.lists() if len(values) > 1]
+    if twice:
+        faults = [Fault("is given more than once", parameter=name) for name in twice]
+        raise Invalid("Give each option once.", faults=faults)
+    return request.args.to_dict()

@@ -1,0 +1,77 @@
+"""The one place that decides who may call a route: each view declares what it needs, and none may forget to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import Flask, current_app, g, request
+
+from app.errors import Forbidden, Unauthenticated
+from app.models import DEFAULT_QUEUE, QUEUE_ACTIONS, Principal
+from app.web.context import services
+
+NEEDS = "pulpo_needs"
+OPEN = "open"
+SIGNED_IN = "any token"
+
+View = TypeVar("View", bound=Callable[..., object])
+
+
+def open_to_all(view: View) -> View:
+    """Marks a view that answers without a token."""
+    return _declare(view, OPEN)
+
+
+def signed_in(view: View) -> View:
+    """Marks a view that any valid token may call."""
+    return _declare(view, SIGNED_IN)
+
+
+def requires(action: str) -> Callable[[View], View]:
+    """Marks a view that needs `action`, on the queue of its path where it is a queue's action."""
+
+    def declare(view: View) -> View:
+        return _declare(view, action)
+
+    return declare
+
+
+def guard(app: Flask) -> None:
+    """Checks every request to `app` before its view runs. Raises if a view declares nothing."""
+    undeclared = [name for name, view in app.view_functions.items() if not hasattr(view, NEEDS)]
+    if undeclared:
+        raise RuntimeError(f"these views do not say who may call them: {', '.join(undeclared)}")
+    app.before_request(_check)
+
+
+def bearer_token() -> str:
+    """The token that the request presents. Raises `Unauthenticated` if it presents none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("Send the header Authorization: Bearer with the token that POST /login answers.")
+    return token.strip()
+
+
+def authorize(caller: Principal, action: str, queue: str) -> None:
+    """Raises `Forbidden`, naming the permission, if `caller` may not do `action` (on `queue`, if it is a queue's)."""
+    is_queue_action = action in QUEUE_ACTIONS
+    if not caller.may(action, queue if is_queue_action else None):
+        raise Forbidden(f"This needs the permission {f'{action}:{queue}' if is_queue_action else action}.")
+
+
+def _declare(view: View, needs: str) -> View:
+    setattr(view, NEEDS, needs)
+    return view
+
+
+def _check() -> None:
+    # An unknown path or method is refused as such, before any question of who is calling; OPTIONS tells no secret.
+    if request.endpoint is None or request.method == "OPTIONS":
+        return
+    needs = getattr(current_app.view_functions[request.endpoint], NEEDS)
+    if needs == OPEN:
+        return
+    g.caller = services().identities.of_token(bearer_token())
+    if needs != SIGNED_IN:
+        authorize(g.caller, needs, (request.view_args or {}).get("queue", DEFAULT_QUEUE))

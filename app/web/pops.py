@@ -1,0 +1,96 @@
+"""Reads what a pop asks for, and writes what it took: as JSON, or a single message's bytes."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from app.errors import NotAcceptable
+from app.models import MAX_BATCH, MAX_LEASE_SECONDS, Delivery, Popped
+from app.web import payloads
+from app.web.exchange import OCTETS, Answer, Call, json_answer, timestamp
+
+EMPTY = "The queue is empty."
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many to take, and for how long; times in seconds. `lease` true: the queue's own."""
+
+    max: Annotated[int, Meta(ge=1, le=MAX_BATCH)] | UnsetType = UNSET
+    lease: bool | Annotated[float, Meta(ge=1, le=MAX_LEASE_SECONDS)] | UnsetType = UNSET
+
+
+class Pop(msgspec.Struct, frozen=True):
+    """What a request asks for. `lease_ms` 0 removes, None leases for the queue's own time."""
+
+    limit: int
+    lease_ms: int | None
+    is_plural: bool
+    is_raw: bool
+
+
+def read_pop(call: Call) -> Pop:
+    """The pop that `call` asks for. Raises `Malformed`, `Invalid`, `NotAcceptable`."""
+    options = payloads.merge(payloads.decode(call.body, Options), payloads.convert(call.options, Options))
+    is_raw = call.accept.partition(";")[0].strip().lower() == OCTETS
+    if is_raw and options.max is not UNSET:
+        raise NotAcceptable("Raw bytes carry one message; leave max out, or accept application/json.")
+    return Pop(
+        limit=1 if options.max is UNSET else options.max,
+        lease_ms=_lease_ms(options.lease),
+        is_plural=options.max is not UNSET,
+        is_raw=is_raw,
+    )
+
+
+def write_pop(queue: str, asked: Pop, popped: Popped) -> Answer:
+    """The answer in the form that was asked for."""
+    if asked.is_raw:
+        return _raw_answer(queue, popped)
+    ends = {} if popped.lease_expires_at_ms is None else {"lease_expires_at": timestamp(popped.lease_expires_at_ms)}
+    messages = [_item(delivery) | ends for delivery in popped.deliveries]
+    empty = {} if messages else {"detail": EMPTY}
+    if asked.is_plural:
+        return json_answer(200, {"queue": queue, "messages": messages} | empty)
+    return json_answer(200, {"queue": queue} | (messages[0] if messages else {"id": None, "message": None} | empty))
+
+
+def _lease_ms(lease: float | UnsetType) -> int | None:
+    if lease is UNSET or lease is False:
+        return 0
+    return None if lease is True else round(lease * 1000)
+
+
+def _item(delivery: Delivery) -> dict[str, Any]:
+    item: dict[str, Any] = {"id": delivery.id} | _content(delivery)
+    item |= {"attempt": delivery.attempt, "pushed_at": timestamp(delivery.pushed_at_ms)}
+    return item if delivery.receipt is None else item | {"receipt": delivery.receipt}
+
+
+def _content(delivery: Delivery) -> dict[str, Any]:
+    if delivery.content_type is None:
+        return {"message": Raw(delivery.body)}
+    try:
+        return {"message": delivery.body.decode(), "content_type": delivery.content_type}
+    except UnicodeDecodeError:
+        text = base64.b64encode(delivery.body).decode()
+        return {"message": text, "content_type": delivery.content_type, "encoding": "base64"}
+
+
+def _raw_answer(queue: str, popped: Popped) -> Answer:
+    if not popped.deliveries:
+        return Answer(204, b"", OCTETS, {"Pulpo-Queue": queue})
+    (delivery,) = popped.deliveries
+    headers = {
+        "Pulpo-Queue": queue,
+        "Pulpo-Id": delivery.id,
+        "Pulpo-Attempt": str(delivery.attempt),
+        "Pulpo-Pushed-At": timestamp(delivery.pushed_at_ms),
+        "Pulpo-Content-Type": delivery.content_type or "application/json",
+    }
+    if delivery.receipt is not None and popped.lease_expires_at_ms is not None:
+        headers |= {"Pulpo-Receipt": delivery.receipt, "Pulpo-Lease-Expires-At": timestamp(popped.lease_expires_at_ms)}
+    return Answer(200, delivery.body, OCTETS, headers)

@@ -1,0 +1,111 @@
+"""Turns every failure into problem+json (RFC 9457); the one place that knows the status of an error."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from app import errors
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = "1"
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What a class of errors is in HTTP."""
+
+    status: int
+    code: str
+    title: str
+
+
+KINDS: dict[type[errors.PulpoError], Kind] = {
+    errors.Malformed: Kind(400, "malformed", "The body cannot be read"),
+    errors.Unauthenticated: Kind(401, "unauthenticated", "Log in first"),
+    errors.Forbidden: Kind(403, "forbidden", "A permission is missing"),
+    errors.NotFound: Kind(404, "not-found", "There is no such thing"),
+    errors.MessageNotFound: Kind(404, "message-not-found", "The message is gone"),
+    errors.NotAcceptable: Kind(406, "not-acceptable", "The answer cannot take that form"),
+    errors.LeaseLost: Kind(409, "lease-lost", "The lease was lost"),
+    errors.Conflict: Kind(409, "conflict", "It is in the way of what is there"),
+    errors.MessageTooLarge: Kind(413, "message-too-large", "The message is too large"),
+    errors.RequestTooLarge: Kind(413, "request-too-large", "The request is too large"),
+    errors.UnsupportedMediaType: Kind(415, "unsupported-media-type", "The content type does not fit"),
+    errors.Invalid: Kind(422, "invalid", "The input is not valid"),
+    errors.StoreUnavailable: Kind(503, "store-unavailable", "The store cannot be used now"),
+    errors.StoreFull: Kind(503, "store-full", "The store is full"),
+}
+
+# What Flask and Werkzeug raise of their own accord.
+HTTP_KINDS: dict[int, Kind] = {
+    404: Kind(404, "not-found", "There is no such page"),
+    405: Kind(405, "method-not-allowed", "The method is not allowed here"),
+    413: KINDS[errors.RequestTooLarge],
+}
+BROKEN = Kind(500, "internal", "Pulpo failed")
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of every error."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: tuple[errors.Fault, ...] = ()
+
+
+def handle_problems(app: Flask) -> None:
+    """Answers every error of `app` as problem+json."""
+    app.register_error_handler(errors.PulpoError, _of_pulpo)
+    app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(Exception, _of_bug)
+
+
+def _of_pulpo(error: errors.PulpoError) -> Response:
+    kind = KINDS[type(error)]
+    response = _answer(kind, error.detail, error.faults)
+    if kind.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if kind.status == 503:
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
+
+
+def _of_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    name = error.name.lower().replace(" ", "-").replace("'", "")
+    kind = HTTP_KINDS.get(status, Kind(status, name, error.name))
+    response = _answer(kind, _detail(error), ())
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            response.headers[name] = value
+    return response
+
+
+def _detail(error: HTTPException) -> str:
+    if error.code == 404:
+        return f"Nothing lives at {request.path}; GET / lists what there is."
+    if error.code == 405:
+        return f"{request.method} is not allowed here; the Allow header lists what is."
+    if error.code == 413:
+        return f"A request may have {request.max_content_length} bytes here; send less at once."
+    return error.description or error.name
+
+
+def _of_bug(error: Exception) -> Response:
+    log.error("request %s failed", g.get("request_id"), exc_info=error)
+    return _answer(BROKEN, "This is a fault of Pulpo, not of the request; its log has the details.", ())
+
+
+def _answer(kind: Kind, detail: str, faults: tuple[errors.Fault, ...]) -> Response:
+    problem = Problem(
+        f"/problems/{kind.code}", kind.title, kind.status, detail, kind.code, g.get("request_id", ""), faults
+    )
+    return Response(msgspec.json.encode(problem), kind.status, content_type="application/problem+json")

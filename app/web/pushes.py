@@ -1,0 +1,94 @@
+"""Reads what a push brings: JSON with one message or several, or the message itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from app.errors import Fault, Invalid, Malformed, UnsupportedMediaType
+from app.models import MAX_BATCH, MAX_DELAY_SECONDS, NewMessage
+from app.web import payloads
+from app.web.exchange import JSON, OCTETS, Call
+
+CURL_DEFAULT = "application/x-www-form-urlencoded"
+MAX_CONTENT_TYPE_LENGTH = 255
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be said of a message."""
+
+    delay: Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)] | UnsetType = UNSET
+
+
+class Item(Options, frozen=True, forbid_unknown_fields=True):
+    """A message and what is said of it."""
+
+    message: Raw | UnsetType = UNSET
+
+
+class Body(Item, frozen=True, forbid_unknown_fields=True):
+    """One message with its options, or several that bring their own."""
+
+    messages: Annotated[list[Raw], Meta(min_length=1, max_length=MAX_BATCH)] | UnsetType = UNSET
+
+
+class Push(msgspec.Struct, frozen=True):
+    """The messages of a request, and whether they came as a list."""
+
+    messages: list[NewMessage]
+    is_plural: bool
+
+
+def read_push(call: Call, *, max_depth: int) -> Push:
+    """The messages that `call` brings. Raises `Malformed`, `Invalid` with every faulty item, `UnsupportedMediaType`."""
+    options = payloads.convert(call.options, Options)
+    media_type = call.content_type.partition(";")[0].strip().lower()
+    if media_type != JSON:
+        return Push([_raw_message(call, media_type, options)], is_plural=False)
+    body = payloads.decode(call.body, Body)
+    if body.messages is UNSET:
+        merged = payloads.merge(Options(body.delay), options)
+        return Push([_json_message(body.message, merged, max_depth, at="")], is_plural=False)
+    if Item(body.delay, body.message) != Item() or options != Options():
+        detail = "With messages, the options of each stand beside its message."
+        raise Invalid(detail, faults=[Fault(detail, pointer="/messages")])
+    return Push(_batch(body.messages, max_depth), is_plural=True)
+
+
+def _raw_message(call: Call, media_type: str, options: Options) -> NewMessage:
+    if media_type == CURL_DEFAULT and call.body[:1] in (b"{", b"["):
+        raise UnsupportedMediaType("This looks like JSON sent as a form; with curl, use --json instead of -d.")
+    content_type = call.content_type or OCTETS
+    if len(content_type) > MAX_CONTENT_TYPE_LENGTH:
+        raise Invalid(f"A Content-Type may have {MAX_CONTENT_TYPE_LENGTH} characters.")
+    return NewMessage(call.body, content_type, _delay_ms(options))
+
+
+def _batch(items: list[Raw], max_depth: int) -> list[NewMessage]:
+    messages: list[NewMessage] = []
+    faults: list[Fault] = []
+    for index, raw in enumerate(items):
+        at = f"/messages/{index}"
+        try:
+            item = msgspec.json.decode(raw, type=Item)
+            messages.append(_json_message(item.message, item, max_depth, at=at))
+        except msgspec.ValidationError as error:
+            faults.append(payloads.fault_of(error, at=at))
+        except (Invalid, Malformed) as error:
+            faults += error.faults
+    payloads.raise_if_faulty(faults)
+    return messages
+
+
+def _json_message(message: Raw | UnsetType, options: Options, max_depth: int, *, at: str) -> NewMessage:
+    if message is UNSET:
+        raise Invalid("Send message, or a list of messages.", faults=[Fault("is missing", pointer=f"{at}/message")])
+    body = bytes(message)
+    payloads.check_depth(body, max_depth, at=f"{at}/message")
+    return NewMessage(body, delay_ms=_delay_ms(options))
+
+
+def _delay_ms(options: Options) -> int:
+    return 0 if options.delay is UNSET else round(options.delay * 1000)

@@ -1,0 +1,35 @@
+"""How gunicorn runs Pulpo; workers, threads and address come from PULPO_* settings."""
+
+import os
+
+from app.settings import Settings
+
+_settings = Settings.from_env()
+
+bind = _settings.bind
+wsgi_app = "wsgi:app"
+worker_class = "gthread"
+workers = _settings.workers
+threads = _settings.threads
+
+# The app connects to nothing before its first request, so it can be loaded once and shared.
+preload_app = True
+
+keepalive = 75  # seconds; longer than nginx keeps its own side, so that nginx closes first
+timeout = 60
+graceful_timeout = 30  # longer than the longest wait of a pop
+backlog = 512
+limit_request_line = 8190
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+accesslog = None  # the app writes its own line a request
+errorlog = "-"
+loglevel = _settings.log_level
+
+# A heartbeat file on a disk can block a worker; memory cannot.
+_memory = "/dev/shm"  # noqa: S108 - gunicorn makes a private file there
+worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
+
+# It opens a socket in the home directory, which a read-only container does not have.
+control_socket_disable = True
