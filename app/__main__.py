@@ -45,6 +45,8 @@ class CannotStart(Exception):
 
 def main() -> None:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    os.umask(0o077)  # what is made here is for the service's own user
     try:
         settings = prepare()
     except (CannotStart, InvalidSettings, EmbeddedRedisFailed) as error:
@@ -74,6 +76,7 @@ def prepare() -> Settings:
 
 def become_server(settings: Settings) -> None:
     """Replaces this process by gunicorn, so that signals reach it directly."""
+    os.environ.pop("PULPO_ADMIN_PASSWORD", None)  # of no use to the server, so it does not get it
     os.environ.setdefault("PULPO_LOG_LEVEL", "warning" if sys.stdout.isatty() else settings.log_level)
     os.chdir(ROOT)
     os.execv(  # noqa: S606 - there is no shell to start it with

@@ -23,7 +23,6 @@ from pathlib import Path
 
 OLDEST_VERSION = (7, 0)
 START_SECONDS = 20.0
-STOP_SECONDS = 30.0
 RESTART_PAUSE_SECONDS = 0.2
 
 INSTALL_HINT = (
@@ -46,17 +45,16 @@ def start_embedded(socket_path: Path, *, directory: Path, fsync: str) -> None:
     socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     watched, held = os.pipe()
     os.set_inheritable(held, True)  # noqa: FBT003 - its only form
-    command = [sys.executable, __file__, str(watched), program, str(socket_path), str(directory), fsync]
+    command = [sys.executable, "-P", __file__, str(watched), program, str(socket_path), str(directory), fsync]
     # A session of its own: Ctrl-C in the terminal is for the server, and Redis must outlive it.
-    keeper = subprocess.Popen(command, pass_fds=[watched], stdin=subprocess.DEVNULL, start_new_session=True)
+    keeper = subprocess.Popen(
+        command, pass_fds=[watched], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
+    )
     os.close(watched)
-    deadline = time.monotonic() + START_SECONDS
-    while not _answers(socket_path):
-        if keeper.poll() is not None:
-            raise EmbeddedRedisFailed("The embedded Redis did not start; the line above says why.")
-        if time.monotonic() > deadline:
-            raise EmbeddedRedisFailed(f"The embedded Redis did not answer within {START_SECONDS:.0f} s.")
-        time.sleep(0.005)
+    # The keeper says a line once its own Redis answers; where it ends before, it has said why on standard error.
+    if keeper.stdout is None or not keeper.stdout.readline():
+        raise EmbeddedRedisFailed("The embedded Redis did not start; the line above says why.")
+    keeper.stdout.close()
 
 
 def find_server() -> str:
@@ -102,12 +100,16 @@ def keep(watched: int, program: str, socket_path: Path, directory: Path, fsync: 
             return 1
         command = server_command(program, socket_path, directory, fsync)
         server = _start_server(command)
+        if not _becomes_ready(server, socket_path):
+            print(f"pulpo: the embedded Redis does not start; see {directory / 'redis.log'}.", file=sys.stderr)
+            return 1
+        print("ready", flush=True)
         while not _is_closed(watched, wait_seconds=RESTART_PAUSE_SECONDS):
             if server.poll() is not None:
                 print(f"pulpo: the embedded Redis ended with {server.returncode}; starting it again.", file=sys.stderr)
                 server = _start_server(command)
         server.terminate()
-        server.wait(STOP_SECONDS)
+        server.wait()
     return 0
 
 
@@ -149,9 +151,14 @@ def _stop_server(socket_path: Path) -> bool:
     return True
 
 
-def _answers(socket_path: Path) -> bool:
-    """Whether a Redis is there: a refusal (it is loading its file) is an answer, too."""
-    return bool(_ask(socket_path, b"PING\r\n"))
+def _becomes_ready(server: subprocess.Popen[bytes], socket_path: Path) -> bool:
+    """Waits until `server` answers; that it is still loading its file is an answer, too."""
+    deadline = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        if _ask(socket_path, b"PING\r\n"):
+            return True
+        time.sleep(0.005)
+    return False
 
 
 def _ask(socket_path: Path, command: bytes) -> bytes | None:
