@@ -7,9 +7,10 @@ import time
 
 from flask import Flask
 
-from app.blueprints import count, health, info, login, pop, push, root, settle
+from app.blueprints import count, dead, health, info, login, pop, push, root, settle
 from app.cli import users
 from app.services.accounts import Accounts
+from app.services.dead_letters import DeadLetters
 from app.services.health import Health
 from app.services.identities import Identities
 from app.services.passwords import Passwords
@@ -18,6 +19,7 @@ from app.services.system import Limits, System
 from app.services.tokens import Tokens
 from app.settings import Settings
 from app.storage.redis_client import connect
+from app.storage.redis_dead_letters import RedisDeadLetterStore
 from app.storage.redis_probe import RedisHealthProbe
 from app.storage.redis_queues import RedisQueueStore
 from app.storage.sql.engine import make_engine
@@ -27,7 +29,7 @@ from app.web.context import EXTENSION, Services, keep_context
 from app.web.guard import guard
 from app.web.problems import handle_problems
 
-BLUEPRINTS = (root.bp, health.bp, info.bp, login.bp, push.bp, pop.bp, count.bp, settle.bp)
+BLUEPRINTS = (root.bp, health.bp, info.bp, login.bp, push.bp, pop.bp, count.bp, settle.bp, dead.bp)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -66,6 +68,7 @@ def _services(settings: Settings) -> Services:
         queues=MessageQueue(
             RedisQueueStore(redis, prefix=settings.redis_prefix), max_message_bytes=settings.max_message_bytes
         ),
+        dead_letters=DeadLetters(RedisDeadLetterStore(redis, prefix=settings.redis_prefix)),
         accounts=Accounts(users_table, Passwords()),
         tokens=tokens,
         identities=Identities(tokens, users_table, SqlRevokedTokens(engine), now=time.time),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import socket
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+from app.errors import PulpoError
 from app.services.accounts import Accounts, generated_password
 from app.services.passwords import Passwords
-from app.settings import SECRET_FILE_NAME, InvalidSettings, Settings, unknown_settings
+from app.settings import SECRET_FILE_NAME, Settings, unknown_settings
 from app.storage.embedded import EmbeddedRedisFailed, start_embedded
 from app.storage.sql.engine import make_engine
 from app.storage.sql.migrate import migrate
@@ -47,22 +51,25 @@ def main() -> None:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     os.umask(0o077)  # what is made here is for the service's own user
+    # As PID 1 of a container it would ignore the signal: the kernel delivers to PID 1 only what it handles.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = prepare()
-    except (CannotStart, InvalidSettings, EmbeddedRedisFailed) as error:
+    except (CannotStart, EmbeddedRedisFailed, PulpoError) as error:
         sys.exit(f"pulpo: {error}")
     become_server(settings)
 
 
 def prepare() -> Settings:
-    """Makes what is missing of secret, Redis, user table and first admin. Raises what `main` shows."""
+    """Makes what is missing of data directory, secret, Redis, user table and first admin. Raises what `main` shows."""
     for name in unknown_settings(os.environ):
         log.warning("%s is not a setting of Pulpo; docs/operations.md lists them", name)
+    data_dir = make_data_dir(Path(os.environ.get("PULPO_DATA_DIR") or "data"))
     if not os.environ.get("PULPO_SECRET") and not os.environ.get("PULPO_SECRET_FILE"):
-        make_secret(Path(os.environ.get("PULPO_DATA_DIR") or "data"))
+        make_secret(data_dir)
     settings = Settings.from_env()
+    logging.getLogger().setLevel(settings.log_level.upper())
     check_address(settings.bind)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.embeds_redis:
         start_embedded(settings.redis_socket, directory=settings.data_dir.absolute() / "redis", fsync=settings.fsync)
     engine = make_engine(settings.database_address.reveal())
@@ -78,23 +85,28 @@ def become_server(settings: Settings) -> None:
     """Replaces this process by gunicorn, so that signals reach it directly."""
     os.environ.pop("PULPO_ADMIN_PASSWORD", None)  # of no use to the server, so it does not get it
     os.environ.setdefault("PULPO_LOG_LEVEL", "warning" if sys.stdout.isatty() else settings.log_level)
-    os.chdir(ROOT)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.execv(  # noqa: S606 - there is no shell to start it with
         sys.executable, [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), "wsgi:app"]
     )
 
 
-def make_secret(data_dir: Path) -> None:
-    """Keeps a new secret in `data_dir`, readable by its owner only, unless one is there."""
+def make_data_dir(data_dir: Path) -> Path:
+    """Makes the directory, for its owner only, and makes sure that it can be written. Raises `CannotStart`."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(data_dir / SECRET_FILE_NAME, secrets.token_hex(32))
-    except FileExistsError:
-        return
+        with tempfile.TemporaryFile(dir=data_dir):
+            return data_dir
     except OSError as error:
         raise CannotStart(
-            f"{data_dir} cannot be written ({error.strerror}); set PULPO_DATA_DIR or PULPO_SECRET."
+            f"{data_dir} cannot be used ({error.strerror}); set PULPO_DATA_DIR to a directory."
         ) from error
+
+
+def make_secret(data_dir: Path) -> None:
+    """Keeps a new secret in `data_dir`, readable by its owner only, unless one is there."""
+    with suppress(FileExistsError):
+        write_private(data_dir / SECRET_FILE_NAME, secrets.token_hex(32))
 
 
 def make_first_admin(settings: Settings, accounts: Accounts) -> str | None:

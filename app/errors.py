@@ -56,6 +56,10 @@ class Forbidden(PulpoError):
     """The caller is known and lacks the permission."""
 
 
+class QueueNotFound(PulpoError):
+    """The queue does not exist: nothing was ever pushed to it."""
+
+
 class MessageNotFound(PulpoError):
     """The message is gone: settled, dead, given back or purged."""
 

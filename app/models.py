@@ -29,7 +29,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "viewer": ("count:*", "system"),
 }
 
-SettleStatus = Literal["acked", "lease-lost", "message-not-found", "invalid", "forbidden"]
+SettleStatus = Literal["acked", "nacked", "extended", "lease-lost", "message-not-found", "invalid", "forbidden"]
 
 
 class NewMessage(msgspec.Struct, frozen=True):
@@ -63,6 +63,9 @@ class QueueSettings(msgspec.Struct, frozen=True):
 
     lease_ms: int = 30_000
     max_attempts: int = 5
+    backoff_base_ms: int = 1_000
+    backoff_factor: float = 2.0
+    backoff_max_ms: int = 300_000
     dead_max_messages: int = 10_000
     dead_ttl_ms: int = 14 * 86_400_000
 
@@ -106,11 +109,62 @@ class Receipt(msgspec.Struct, frozen=True):
         return str(UUID(bytes=self.message_id))
 
 
-class Settled(msgspec.Struct, frozen=True, omit_defaults=True):
+class GiveBack(msgspec.Struct, frozen=True):
+    """How a message is given back: `delay_ms` None waits the queue's backoff; `dead` buries it at once."""
+
+    delay_ms: int | None = None
+    dead: bool = False
+    error: str = ""
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """What became of each of some receipts; `lease_expires_at_ms` is for those that were extended."""
+
+    statuses: list[SettleStatus]
+    lease_expires_at_ms: int | None = None
+
+
+class Settled(msgspec.Struct, frozen=True):
     """What became of one receipt."""
 
     status: SettleStatus
     id: str | None = None
+    lease_expires_at_ms: int | None = None
+
+
+DeadReason = Literal["max-attempts", "rejected", "expired"]
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A message that nobody will get, and why. `error` is what the last nack said, empty if it said nothing."""
+
+    message: Delivery
+    reason: DeadReason
+    error: str
+    died_at_ms: int
+
+
+class DeadFilter(msgspec.Struct, frozen=True):
+    """Which dead letters: those of one reason, that died strictly after and before two times."""
+
+    reason: DeadReason | None = None
+    after_ms: int | None = None
+    before_ms: int | None = None
+
+
+class DeadPage(msgspec.Struct, frozen=True):
+    """Some dead letters, oldest death first, and whether there are more behind them."""
+
+    letters: list[DeadLetter]
+    has_more: bool
+
+
+class Redriven(msgspec.Struct, frozen=True):
+    """How many dead letters went back to their queue and how many of those asked for are left, at `now_ms`."""
+
+    moved: int
+    remaining: int
+    now_ms: int
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -36,8 +36,11 @@ class Secret(str):
         return "…"
 
 
-class InvalidSettings(Exception):
-    """One message that names every fault of the environment, a line each."""
+class InvalidSettings(SystemExit):
+    """One message that names every fault of the environment, a line each.
+
+    Nothing can go on without settings: where nobody catches it, the process ends with the message, not a traceback.
+    """
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

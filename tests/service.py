@@ -28,6 +28,7 @@ class Service:
         self.data_dir = directory / "data"
         self.log = directory / "log"
         self.environ = environ
+        self.working_directory = ROOT
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
 
@@ -40,7 +41,12 @@ class Service:
         environ |= {"PULPO_BIND": f"127.0.0.1:{port}", "PULPO_DATA_DIR": str(self.data_dir), **self.environ}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app"], cwd=ROOT, env=environ, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "-m", "app"],
+                cwd=self.working_directory,
+                env=environ,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         return self.process
 

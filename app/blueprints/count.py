@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.models import DEFAULT_QUEUE
+from app.web import payloads
 from app.web.context import Services
 from app.web.exchange import Answer, Call, answer, json_answer
 from app.web.guard import requires
@@ -21,6 +22,7 @@ def count(queue: str = DEFAULT_QUEUE) -> Response:
 
 def count_messages(services: Services, call: Call) -> Answer:
     """200 with `count` (those ready), every state, bytes of bodies, and the oldest one's age in seconds."""
+    payloads.convert(call.options, payloads.Nothing)
     counts = services.queues.count(call.queue)
     age = counts.oldest_age_ms
     content = {

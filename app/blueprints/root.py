@@ -16,6 +16,8 @@ LINKS = {
     "push": "/push",
     "pop": "/pop",
     "ack": "/ack",
+    "nack": "/nack",
+    "extend": "/extend",
     "count": "/count",
     "info": "/info",
 }

@@ -1,26 +1,50 @@
-"""POST /ack: tells that leased messages are done, so that they go for good."""
+"""POST /ack, /nack, /extend: leased messages are done, given back, or kept longer."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response
 
 from app.web.context import Services
-from app.web.exchange import Answer, Call, answer, json_answer
+from app.web.exchange import Answer, Call, answer
 from app.web.guard import signed_in
-from app.web.settlements import read_receipts
+from app.web.settlements import Ack, Extend, Nack, read_settlement, write_settlement
 
 bp = Blueprint("settle", __name__)
+
+# Each receipt names its queue, so the service checks the permission on it, receipt by receipt.
 
 
 @bp.post("/ack")
 @signed_in
 def ack() -> Response:
-    return answer(ack_messages, "")
+    return answer(ack_messages)
+
+
+@bp.post("/nack")
+@signed_in
+def nack() -> Response:
+    return answer(nack_messages)
+
+
+@bp.post("/extend")
+@signed_in
+def extend() -> Response:
+    return answer(extend_messages)
 
 
 def ack_messages(services: Services, call: Call) -> Answer:
     """200 with the `id` of the message, or with `results`, an item for each receipt."""
-    asked = read_receipts(call)
-    if asked.is_plural:
-        return json_answer(200, {"results": services.queues.ack_all(call.caller, asked.receipts)})
-    return json_answer(200, {"id": services.queues.ack(call.caller, asked.receipts[0])})
+    asked = read_settlement(call, Ack)
+    return write_settlement(asked, services.queues.ack(call.caller, asked.asked))
+
+
+def nack_messages(services: Services, call: Call) -> Answer:
+    """200 with the `id` of the message, or with `results`, an item for each receipt."""
+    asked = read_settlement(call, Nack)
+    return write_settlement(asked, services.queues.nack(call.caller, asked.asked, asked.how))
+
+
+def extend_messages(services: Services, call: Call) -> Answer:
+    """200 with `id` and `lease_expires_at`, or with `results`, an item for each receipt."""
+    asked = read_settlement(call, Extend)
+    return write_settlement(asked, services.queues.extend(call.caller, asked.asked, lease_ms=round(asked.lease * 1000)))

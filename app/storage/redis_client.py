@@ -66,7 +66,9 @@ def translating_errors() -> Iterator[None]:
         raise StoreUnavailable("Redis did not answer in time; whether the request took effect is not known.") from error
     except (AuthenticationError, BusyLoadingError, ConnectionError, NoPermissionError, ReadOnlyError) as error:
         log.warning("redis cannot be used: %s: %s", type(error).__name__, error)
-        raise StoreUnavailable("Redis cannot be reached or cannot take requests now; try again.") from error
+        raise StoreUnavailable(
+            "Redis cannot be reached; where a connection broke, the request may have taken effect."
+        ) from error
     except ResponseError as error:
         if not str(error).startswith(REFUSALS):
             raise

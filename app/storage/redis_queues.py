@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Sequence
+from contextlib import suppress
 
 from redis import Redis
 
-from app.models import Counts, NewMessage, Popped, QueueSettings, Receipt, SettleStatus
+from app.errors import StoreUnavailable
+from app.models import Counts, GiveBack, NewMessage, Popped, QueueSettings, Receipt, Settlement, SettleStatus
 from app.storage.envelope import ID_BYTES, format_id, seal, unseal
 from app.storage.keys import QueueKeys, queue_index
 from app.storage.redis_client import translating_errors
@@ -19,7 +22,8 @@ INCARNATION_BYTES = 8
 MAX_REMEMBERED_QUEUES = 10_000
 
 _DEFAULTS = QueueSettings()
-_SETTLE_STATUSES: dict[int, SettleStatus] = {1: "acked", 0: "message-not-found", -1: "lease-lost"}
+_DEAD_DEFAULTS = (_DEFAULTS.dead_max_messages, _DEFAULTS.dead_ttl_ms)
+_REFUSED: dict[int, SettleStatus] = {0: "message-not-found", -1: "lease-lost"}
 
 
 class RedisQueueStore:
@@ -33,18 +37,23 @@ class RedisQueueStore:
         self._pop = Script("pop")
         self._count = Script("count")
         self._ack = Script("ack")
+        self._nack = Script("nack")
+        self._extend = Script("extend")
 
     def push(self, queue: str, messages: Sequence[NewMessage]) -> list[str]:
         """Adds `messages` in their order, all or none; returns their ids."""
         keys = QueueKeys.of(self._prefix, queue)
-        if queue not in self._listed:
+        was_listed = queue in self._listed
+        if not was_listed:
             self._list(queue)
         args: list[bytes | int] = [os.urandom(ID_RANDOM_BYTES), os.urandom(INCARNATION_BYTES).hex().encode()]
         for message in messages:
             args += (seal(message), message.delay_ms)
         is_new, *ids = self._push.run(self._client, [keys.stats, keys.delayed, *keys.ready], args)
-        if is_new:
-            self._list(queue)
+        if is_new and was_listed:  # it was deleted since
+            self._listed.discard(queue)
+            with suppress(StoreUnavailable):  # the messages are in; the next push lists the queue
+                self._list(queue)
         return [format_id(message_id) for message_id in ids]
 
     def pop(self, queue: str, *, limit: int, lease_ms: int | None) -> Popped:
@@ -53,24 +62,14 @@ class RedisQueueStore:
         nonce = os.urandom(NONCE_BYTES)
         lease_end, *taken = self._pop.run(
             self._client,
-            [
-                keys.stats,
-                keys.settings,
-                keys.delayed,
-                keys.inflight,
-                keys.dead,
-                keys.dead_messages,
-                *keys.ready,
-                *keys.leased,
-            ],
+            keys.all_states,
             [
                 limit,
                 -1 if lease_ms is None else lease_ms,
                 nonce,
                 _DEFAULTS.lease_ms,
                 _DEFAULTS.max_attempts,
-                _DEFAULTS.dead_max_messages,
-                _DEFAULTS.dead_ttl_ms,
+                *_DEAD_DEFAULTS,
             ],
         )
         deliveries = tuple(
@@ -83,7 +82,7 @@ class RedisQueueStore:
         """How many messages are in each state; a queue that does not exist holds none."""
         keys = QueueKeys.of(self._prefix, queue)
         ready, delayed, leased, dead, size, age = self._count.run(
-            self._client, [keys.stats, keys.delayed, keys.dead, *keys.ready, *keys.leased], []
+            self._client, [keys.stats, keys.delayed, *keys.ready, *keys.leased, *keys.dead], []
         )
         oldest = None if age < 0 else age
         return Counts(ready=ready, delayed=delayed, leased=leased, dead=dead, bytes=size, oldest_age_ms=oldest)
@@ -91,9 +90,30 @@ class RedisQueueStore:
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]:
         """Removes the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
         keys = QueueKeys.of(self._prefix, queue)
-        args = [part for receipt in receipts for part in (receipt.message_id, receipt.nonce)]
-        results = self._ack.run(self._client, [keys.stats, keys.inflight, *keys.leased], args)
-        return [_SETTLE_STATUSES[result] for result in results]
+        results = self._ack.run(self._client, [keys.stats, keys.inflight, *keys.leased], _flat(receipts))
+        return _statuses(results, "acked")
+
+    def nack(self, queue: str, receipts: Sequence[Receipt], how: GiveBack) -> list[SettleStatus]:
+        """Gives back the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
+        keys = QueueKeys.of(self._prefix, queue)
+        args: list[bytes | str | int | float] = [
+            -1 if how.delay_ms is None else how.delay_ms,
+            int(how.dead),
+            how.error,
+            random.random(),  # noqa: S311 - jitter keeps no secret
+            _DEFAULTS.backoff_base_ms,
+            _DEFAULTS.backoff_factor,
+            _DEFAULTS.backoff_max_ms,
+            *_DEAD_DEFAULTS,
+            *_flat(receipts),
+        ]
+        return _statuses(self._nack.run(self._client, keys.all_states, args), "nacked")
+
+    def extend(self, queue: str, receipts: Sequence[Receipt], *, lease_ms: int) -> Settlement:
+        """Keeps what `receipts`, all of `queue`, still hold for `lease_ms` from now; answers for each in order."""
+        keys = QueueKeys.of(self._prefix, queue)
+        ends, *results = self._extend.run(self._client, [keys.inflight, *keys.leased], [lease_ms, *_flat(receipts)])
+        return Settlement(_statuses(results, "extended"), lease_expires_at_ms=ends)
 
     def _list(self, queue: str) -> None:
         # The index lies in another Cluster slot than the queue, so no script can keep both (decision 0003).
@@ -102,3 +122,11 @@ class RedisQueueStore:
         if len(self._listed) >= MAX_REMEMBERED_QUEUES:
             self._listed.clear()
         self._listed.add(queue)
+
+
+def _flat(receipts: Sequence[Receipt]) -> list[bytes]:
+    return [part for receipt in receipts for part in (receipt.message_id, receipt.nonce)]
+
+
+def _statuses(results: Sequence[int], done: SettleStatus) -> list[SettleStatus]:
+    return [_REFUSED.get(result, done) for result in results]

@@ -12,6 +12,7 @@ from flask import Flask, Response, current_app, g, request
 
 from app.models import Principal
 from app.services.accounts import Accounts
+from app.services.dead_letters import DeadLetters
 from app.services.health import Health
 from app.services.identities import Identities
 from app.services.queues import MessageQueue
@@ -26,6 +27,7 @@ class Services(msgspec.Struct, frozen=True):
     """Everything a blueprint may call."""
 
     queues: MessageQueue
+    dead_letters: DeadLetters
     accounts: Accounts
     tokens: Tokens
     identities: Identities

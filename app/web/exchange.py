@@ -40,12 +40,12 @@ class Answer(msgspec.Struct, frozen=True):
 Operation = Callable[[Services, Call], Answer]
 
 
-def answer(operation: Operation, queue: str) -> Response:
+def answer(operation: Operation, queue: str = "") -> Response:
     """Flask's door to `operation`: makes the call of the request, and the response of the answer."""
     call = Call(
         caller=caller(),
         queue=queue,
-        options=_options(),
+        options=options(),
         content_type=request.headers.get("Content-Type", ""),
         accept=request.headers.get("Accept", ""),
         body=request.get_data(cache=False),
@@ -69,7 +69,8 @@ def timestamp(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _options() -> dict[str, str]:
+def options() -> dict[str, str]:
+    """The query options of this request. Raises `Invalid` if one is repeated."""
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
         faults = [Fault("is given more than once", parameter=name) for name in twice]

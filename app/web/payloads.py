@@ -19,6 +19,10 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Options or a body with nothing in it."""
+
+
 def decode(body: bytes, form: type[Form]) -> Form:
     """`body` as a `form`; an empty body is the empty object. Raises `Malformed` or `Invalid`."""
     check_utf8(body)
@@ -28,7 +32,7 @@ def decode(body: bytes, form: type[Form]) -> Form:
         fault = fault_of(error)
         raise Invalid(_sentence([fault]), faults=[fault]) from error
     except msgspec.DecodeError as error:
-        raise Malformed(f"The body is not well-formed JSON: {error}.") from error
+        raise Malformed(f"The body is not well-formed JSON ({error}); with curl, send it by --json.") from error
     except RecursionError as error:
         raise Malformed("The body is nested too deep.") from error
 

@@ -65,12 +65,13 @@ def _lease_ms(lease: float | UnsetType) -> int | None:
 
 
 def _item(delivery: Delivery) -> dict[str, Any]:
-    item: dict[str, Any] = {"id": delivery.id} | _content(delivery)
+    item: dict[str, Any] = {"id": delivery.id} | content(delivery)
     item |= {"attempt": delivery.attempt, "pushed_at": timestamp(delivery.pushed_at_ms)}
     return item if delivery.receipt is None else item | {"receipt": delivery.receipt}
 
 
-def _content(delivery: Delivery) -> dict[str, Any]:
+def content(delivery: Delivery) -> dict[str, Any]:
+    """`message` as JSON, as text, or as base64; what was no JSON says its content type."""
     if delivery.content_type is None:
         return {"message": Raw(delivery.body)}
     try:

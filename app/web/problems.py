@@ -28,6 +28,7 @@ KINDS: dict[type[errors.PulpoError], Kind] = {
     errors.Unauthenticated: Kind(401, "unauthenticated", "Log in first"),
     errors.Forbidden: Kind(403, "forbidden", "A permission is missing"),
     errors.NotFound: Kind(404, "not-found", "There is no such thing"),
+    errors.QueueNotFound: Kind(404, "queue-not-found", "There is no such queue"),
     errors.MessageNotFound: Kind(404, "message-not-found", "The message is gone"),
     errors.NotAcceptable: Kind(406, "not-acceptable", "The answer cannot take that form"),
     errors.LeaseLost: Kind(409, "lease-lost", "The lease was lost"),

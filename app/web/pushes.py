@@ -60,6 +60,8 @@ def read_push(call: Call, *, max_depth: int) -> Push:
 def _raw_message(call: Call, media_type: str, options: Options) -> NewMessage:
     if media_type == CURL_DEFAULT and call.body[:1] in (b"{", b"["):
         raise UnsupportedMediaType("This looks like JSON sent as a form; with curl, use --json instead of -d.")
+    if not call.body and not call.content_type:
+        raise Invalid("Send a message: as JSON with curl --json, or as it is with -d or --data-binary.")
     content_type = call.content_type or OCTETS
     if len(content_type) > MAX_CONTENT_TYPE_LENGTH:
         raise Invalid(f"A Content-Type may have {MAX_CONTENT_TYPE_LENGTH} characters.")

@@ -1,47 +1,80 @@
-"""Reads the receipts that a caller settles: one, or several."""
+"""Reads what a caller settles, one receipt or several, and writes what became of it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from app.errors import Fault, Invalid
-from app.models import MAX_BATCH
+from app.models import MAX_BATCH, MAX_DELAY_SECONDS, MAX_LEASE_SECONDS, GiveBack, Settled
+from app.services.queues import settled_or_raise
 from app.web import payloads
-from app.web.exchange import Call
+from app.web.exchange import Answer, Call, json_answer, timestamp
 
 MAX_RECEIPT_LENGTH = 256
+MAX_ERROR_LENGTH = 1024
 
 ReceiptText = Annotated[str, Meta(max_length=MAX_RECEIPT_LENGTH)]
 
 
-class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Ack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One receipt, or several."""
 
     receipt: ReceiptText | UnsetType = UNSET
     receipts: Annotated[list[ReceiptText], Meta(min_length=1, max_length=MAX_BATCH)] | UnsetType = UNSET
 
+    @property
+    def asked(self) -> list[str]:
+        """The receipts, however they came. Raises `Invalid` unless they came in one way."""
+        if self.receipt is not UNSET and self.receipts is UNSET:
+            return [self.receipt]
+        if self.receipts is not UNSET and self.receipt is UNSET:
+            return self.receipts
+        detail = "Send either receipt or receipts."
+        raise Invalid(detail, faults=[Fault(detail, pointer="/receipt")])
 
-class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A query string with nothing in it."""
+
+class Nack(Ack, frozen=True, forbid_unknown_fields=True):
+    """How to give back: after `delay` seconds (the queue's backoff, if absent), or `dead`."""
+
+    delay: Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)] | UnsetType = UNSET
+    dead: bool = False
+    error: Annotated[str, Meta(max_length=MAX_ERROR_LENGTH)] = ""
+
+    @property
+    def how(self) -> GiveBack:
+        if self.dead and self.delay is not UNSET:
+            detail = "A message that goes to the dead letters has no delay."
+            raise Invalid(detail, faults=[Fault(detail, pointer="/delay")])
+        return GiveBack(None if self.delay is UNSET else round(self.delay * 1000), self.dead, self.error)
 
 
-class Receipts(msgspec.Struct, frozen=True):
-    """The receipts of a request, and whether they came as a list."""
+class Extend(Ack, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long to keep, in seconds from now."""
 
-    receipts: list[str]
-    is_plural: bool
+    lease: Annotated[float, Meta(ge=1, le=MAX_LEASE_SECONDS)]
 
 
-def read_receipts(call: Call) -> Receipts:
-    """The receipts that `call` settles. Raises `Malformed`, `Invalid`."""
-    payloads.convert(call.options, NoOptions)
-    body = payloads.decode(call.body, Body)
-    if body.receipt is not UNSET and body.receipts is UNSET:
-        return Receipts([body.receipt], is_plural=False)
-    if body.receipts is not UNSET and body.receipt is UNSET:
-        return Receipts(body.receipts, is_plural=True)
-    detail = "Send either receipt or receipts."
-    raise Invalid(detail, faults=[Fault(detail, pointer="/receipt")])
+Form = TypeVar("Form", bound=Ack)
+
+
+def read_settlement(call: Call, form: type[Form]) -> Form:
+    """What `call` settles. Raises `Malformed`, `Invalid`."""
+    payloads.convert(call.options, payloads.Nothing)
+    return payloads.decode(call.body, form)
+
+
+def write_settlement(asked: Ack, results: list[Settled]) -> Answer:
+    """The one result as itself, or as the error that it is; several as `results`, each with its status."""
+    if asked.receipts is UNSET:
+        return json_answer(200, _item(settled_or_raise(results[0])))
+    return json_answer(200, {"results": [{"status": result.status} | _item(result) for result in results]})
+
+
+def _item(result: Settled) -> dict[str, Any]:
+    item: dict[str, Any] = {} if result.id is None else {"id": result.id}
+    if result.lease_expires_at_ms is not None:
+        item["lease_expires_at"] = timestamp(result.lease_expires_at_ms)
+    return item

@@ -75,7 +75,8 @@ def test_redis_is_started_again_when_it_dies(service: Service) -> None:
     service.start()
     service.call("/push", {"message": "kept"})
     service.redis().kill()
-    wait_until(lambda: httpx.get(f"{service.url}/health").status_code == 200)
+    headers = {"Authorization": f"Bearer {service.token()}"}
+    wait_until(lambda: httpx.get(f"{service.url}/count", headers=headers).status_code == 200)
     assert service.call("/pop")["message"] == "kept"
 
 
@@ -163,4 +164,26 @@ def test_where_no_redis_can_run_one_line_says_what_to_install(tmp_path: Path) ->
     program = f"import runpy; runpy.run_path({str(ROOT / 'app/storage/embedded.py')!r})['find_server']()"
     command = [sys.executable, "-S", "-c", program]
     result = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
-    assert "Install redis-server or valkey-server" in result.stderr
+    assert "install redis-server or valkey-server" in result.stderr
+
+
+def test_a_relative_data_directory_is_the_one_where_the_launcher_was_started(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    service.environ = {"PULPO_DATA_DIR": "mine", "PYTHONPATH": str(ROOT)}
+    service.working_directory = tmp_path / "elsewhere"
+    service.data_dir = tmp_path / "elsewhere" / "mine"
+    service.start()
+    assert service.call("/push", {"message": 1})["queue"] == "default"
+
+
+def test_a_data_directory_that_is_a_file_is_one_clear_line(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    service.environ = {"PULPO_DATA_DIR": str(tmp_path / "file")}
+    assert service.launch().wait(20) == 1
+    assert re.fullmatch(r"pulpo: .*/file cannot be used \(.*\); set PULPO_DATA_DIR to .*\n", service.log.read_text())
+
+
+def test_a_password_of_the_first_admin_that_is_too_short_is_one_clear_line(service: Service) -> None:
+    service.environ = {"PULPO_ADMIN_PASSWORD": "short"}
+    assert service.launch().wait(20) == 1
+    assert service.log.read_text() == "pulpo: A password has 12 to 1024 characters.\n"

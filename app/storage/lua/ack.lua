@@ -4,25 +4,22 @@
 -- ARGV  for each receipt: the message's id, the nonce of its delivery (16 bytes)
 -- Returns  for each receipt: 1 acked, 0 no such message, -1 delivered again since
 
---@include envelope
+--@include receipts
 
-local stats, inflight = KEYS[1], KEYS[2]
+local stats, inflight, leased = KEYS[1], KEYS[2], {KEYS[3], KEYS[4], KEYS[5], KEYS[6]}
+local now = now_ms()
 local reply, acked, bytes = {}, 0, 0
 
 for i = 1, #ARGV, 2 do
-  local id, nonce = ARGV[i], ARGV[i + 1]
-  local entry = redis.call('HGET', inflight, id)
-  if not entry then
-    reply[#reply + 1] = 0
-  elseif string.sub(entry, 4, 19) ~= nonce then
-    reply[#reply + 1] = -1
-  else
+  local id = ARGV[i]
+  local entry, place = held(inflight, leased, id, ARGV[i + 1], now)
+  if entry then
     redis.call('HDEL', inflight, id)
-    redis.call('ZREM', KEYS[2 + string.byte(entry, 1)], id)
-    bytes = bytes + body_bytes(string.sub(entry, 20))
+    redis.call('ZREM', leased[place], id)
+    bytes = bytes + body_bytes(envelope_of(entry))
     acked = acked + 1
-    reply[#reply + 1] = 1
   end
+  reply[#reply + 1] = entry and DONE or place
 end
 
 if acked > 0 then

@@ -1,23 +1,23 @@
 -- count: how many messages are in each state at this moment. Writes nothing.
 --
--- KEYS  1 stats HASH, 2 delayed ZSET, 3 dead ZSET, 4-6 ready LISTs (high, normal, low),
---       7-10 leased ZSETs (high, normal, low, last)
--- Returns  ready, delayed, leased, dead, bytes of the bodies that are not dead, age in ms of the oldest of the messages
+-- KEYS  1 stats HASH, 2 delayed ZSET, 3-5 ready LISTs (high, normal, low),
+--       6-9 leased ZSETs (high, normal, low, last), 10-12 dead ZSETs by reason
+-- Returns  ready, delayed, leased, dead, bytes of the bodies that are not among the dead letters, age in ms of the oldest of the messages
 --          that stand first in their lists (-1: none is ready)
 
 --@include envelope
 
-local stats, delayed, dead = KEYS[1], KEYS[2], KEYS[3]
-local LAST = 10
+local stats, delayed = KEYS[1], KEYS[2]
+local LAST = 9
 
 local now = now_ms()
-local ready, running, oldest = 0, 0, now + 1
+local ready, running, dead, oldest = 0, 0, 0, now + 1
 
 local function consider(head)
   if head then oldest = math.min(oldest, (struct.unpack('>I6', head))) end
 end
 
-for key = 4, 6 do
+for key = 3, 5 do
   ready = ready + redis.call('LLEN', KEYS[key])
   consider(redis.call('LINDEX', KEYS[key], 0))
 end
@@ -26,7 +26,7 @@ local due = redis.call('ZCOUNT', delayed, '-inf', now)
 if due > 0 then consider(redis.call('ZRANGE', delayed, 0, 0)[1]) end
 ready = ready + due
 
-for key = 7, LAST - 1 do
+for key = 6, LAST - 1 do
   local expired = redis.call('ZCOUNT', KEYS[key], '-inf', now)
   if expired > 0 then consider(redis.call('ZRANGE', KEYS[key], 0, 0)[1]) end
   ready = ready + expired
@@ -36,11 +36,13 @@ end
 local spent = redis.call('ZCOUNT', KEYS[LAST], '-inf', now)
 running = running + redis.call('ZCARD', KEYS[LAST]) - spent
 
+for key = LAST + 1, LAST + 3 do dead = dead + redis.call('ZCARD', KEYS[key]) end
+
 return {
   ready,
   redis.call('ZCARD', delayed) - due,
   running,
-  redis.call('ZCARD', dead) + spent,
+  dead + spent,
   tonumber(redis.call('HGET', stats, 'bytes') or 0),
   ready > 0 and math.max(0, now - oldest) or -1,
 }

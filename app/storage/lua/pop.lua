@@ -3,22 +3,22 @@
 -- Before it takes, it moves to where they belong: messages whose delay is over (to the tail of their list)
 -- and those whose last delivery ran out (to the dead letters). A lease that ran out is leased again in place.
 --
--- KEYS  1 stats HASH, 2 settings HASH, 3 delayed ZSET, 4 inflight HASH, 5 dead ZSET, 6 dead:messages HASH,
---       7-9 ready LISTs (high, normal, low), 10-13 leased ZSETs (high, normal, low, last)
+-- KEYS  1 stats HASH, 2 settings HASH, 3 delayed ZSET, 4 inflight HASH, 5 dead:messages HASH,
+--       6-8 ready LISTs (high, normal, low), 9-12 leased ZSETs (high, normal, low, last), 13-15 dead ZSETs by reason
 -- ARGV  1 most messages, 2 lease in ms (0: remove, -1: the queue's own), 3 nonce (16 random bytes),
---       4-7 what holds where the queue has no setting: lease, max_attempts, dead_max_messages, dead_ttl (ms)
+--       4-7 what holds where the queue has no setting: lease_ms, max_attempts, dead_max_messages, dead_ttl_ms
 -- Returns  when the leases end (ms, 0 if none), then for each message: its attempt, its envelope
 
---@include envelope
+--@include receipts
 --@include dead_letters
 
-local stats, settings, delayed, inflight, dead, dead_messages = unpack(KEYS, 1, 6)
-local ready, leased = {KEYS[7], KEYS[8], KEYS[9]}, {KEYS[10], KEYS[11], KEYS[12], KEYS[13]}
-local LAST = 4
+local stats, settings, delayed, inflight, dead_messages = unpack(KEYS, 1, 5)
+local ready, leased = {KEYS[6], KEYS[7], KEYS[8]}, {KEYS[9], KEYS[10], KEYS[11], KEYS[12]}
+local dead = {KEYS[13], KEYS[14], KEYS[15]}
 local wanted, lease, nonce = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 
 local now = now_ms()
-local set = redis.call('HMGET', settings, 'lease', 'max_attempts', 'dead_max_messages', 'dead_ttl')
+local set = redis.call('HMGET', settings, 'lease_ms', 'max_attempts', 'dead_max_messages', 'dead_ttl_ms')
 local function setting(place) return tonumber(set[place] or ARGV[place + 3]) end
 local max_attempts = setting(2)
 if lease < 0 then lease = setting(1) end
@@ -26,27 +26,6 @@ if lease < 0 then lease = setting(1) end
 -- How many more envelopes, all of the largest size, fit into a step that holds `bytes` already; at least one.
 local function room(bytes)
   return math.max(1, math.floor((STEP_BYTES - bytes) / LARGEST_ENVELOPE))
-end
-
-local function bury_the_spent()
-  local buried, dropped, bytes = 0, 0, 0
-  local kept = {setting(3), setting(4)}
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', leased[LAST], '-inf', now, 'LIMIT', 0, 100)) do
-    if bytes >= STEP_BYTES then break end
-    local entry = redis.call('HGET', inflight, id)
-    redis.call('ZREM', leased[LAST], id)
-    redis.call('HDEL', inflight, id)
-    local _, attempt = struct.unpack('>BH', entry)
-    local envelope = with_ended_deliveries(string.sub(entry, 20), attempt)
-    dropped = dropped + bury(dead, dead_messages, envelope, MAX_ATTEMPTS_USED, '', now, kept)
-    bytes = bytes + body_bytes(envelope)
-    buried = buried + 1
-  end
-  if buried > 0 then
-    redis.call('HINCRBY', stats, 'bytes', -bytes)
-    redis.call('HINCRBY', stats, 'died', buried)
-    if dropped > 0 then redis.call('HINCRBY', stats, 'dead_dropped', dropped) end
-  end
 end
 
 local function move_the_due()
@@ -94,9 +73,8 @@ local function take_expired(priority)
     redis.call('ZREM', leased[priority], unpack(ids))
     for _, id in ipairs(ids) do
       local entry = redis.call('HGET', inflight, id)
-      local _, attempt = struct.unpack('>BH', entry)
       if lease == 0 then redis.call('HDEL', inflight, id) end
-      deliver(string.sub(entry, 20), attempt + 1)
+      deliver(envelope_of(entry), attempt_of(entry) + 1)
     end
     step = next_step()
   end
@@ -113,7 +91,8 @@ local function take_ready(priority)
   end
 end
 
-bury_the_spent()
+bury_the_spent(inflight, leased, dead, dead_messages, now)
+finish_burials(stats, dead, dead_messages, now, setting(3), setting(4))
 move_the_due()
 for priority = 1, 3 do
   take_expired(priority)

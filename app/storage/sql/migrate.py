@@ -8,6 +8,9 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from app.errors import StoreUnavailable
 
 
 def migrate(engine: Engine, *, lock_file: Path) -> None:
@@ -17,4 +20,7 @@ def migrate(engine: Engine, *, lock_file: Path) -> None:
     config.attributes["engine"] = engine
     with lock_file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except DBAPIError as error:
+            raise StoreUnavailable(f"The user table cannot be brought up to date: {error.orig}") from error

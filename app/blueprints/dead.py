@@ -1,0 +1,45 @@
+"""GET /queues/{queue}/dead and its kin: dead letters, seen, dropped, given back."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, Response
+from msgspec import UNSET
+
+from app.web.context import services
+from app.web.dead_letters import read_page, read_redrive, write_letter, write_page
+from app.web.exchange import json_response
+from app.web.guard import requires
+
+bp = Blueprint("dead", __name__)
+
+
+@bp.get("/queues/<queue>/dead")
+@requires("peek")
+def dead(queue: str) -> Response:
+    asked = read_page()
+    page = services().dead_letters.page(queue, asked.filter, limit=asked.limit, cursor=asked.place)
+    return json_response(write_page(page))
+
+
+@bp.get("/queues/<queue>/dead/<uuid:message_id>")
+@requires("peek")
+def dead_letter(queue: str, message_id: UUID) -> Response:
+    return json_response(write_letter(services().dead_letters.one(queue, message_id)))
+
+
+@bp.delete("/queues/<queue>/dead/<uuid:message_id>")
+@requires("manage")
+def remove(queue: str, message_id: UUID) -> Response:
+    return json_response({"id": services().dead_letters.remove(queue, message_id).message.id})
+
+
+@bp.post("/queues/<queue>/redrive")
+@requires("manage")
+def redrive(queue: str) -> Response:
+    asked = read_redrive()
+    ids = [] if asked.ids is UNSET else asked.ids
+    limit = None if asked.limit is UNSET else asked.limit
+    result = services().dead_letters.redrive(queue, asked.filter, ids, limit=limit)
+    return json_response({"moved": result.moved, "remaining": result.remaining})

@@ -1,0 +1,58 @@
+"""The rules of dead letters: looking at them, dropping them, giving them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from app.errors import MessageNotFound
+from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, Redriven
+from app.services.names import check_queue_name
+from app.services.ports import DeadLetterStore
+
+
+class DeadLetters:
+    """The dead letters of every queue, by the queue's name. Every method raises `QueueNotFound`."""
+
+    def __init__(self, store: DeadLetterStore) -> None:
+        self._store = store
+
+    def page(self, queue: str, which: DeadFilter, *, limit: int, cursor: tuple[int, UUID] | None) -> DeadPage:
+        """Up to `limit` dead letters, oldest death first, beyond the one that `cursor` names by death and id."""
+        check_queue_name(queue)
+        return self._store.page(queue, which, limit=limit, cursor=cursor)
+
+    def one(self, queue: str, message_id: UUID) -> DeadLetter:
+        """The dead letter of an id. Raises `MessageNotFound`."""
+        return self._one(queue, message_id, remove=False)
+
+    def remove(self, queue: str, message_id: UUID) -> DeadLetter:
+        """Drops the dead letter of an id for good. Raises `MessageNotFound`."""
+        return self._one(queue, message_id, remove=True)
+
+    def redrive(self, queue: str, which: DeadFilter, ids: Sequence[UUID], *, limit: int | None) -> Redriven:
+        """Gives dead letters back, a thousand to a step, so that Redis is never blocked for long.
+
+        Each step is whole, so a crash in the middle leaves every message in one place. What dies again meanwhile is
+        left alone: it died after the first step.
+        """
+        check_queue_name(queue)
+        total = Redriven(0, 0, 0)
+        while limit is None or total.moved < limit:
+            step = min(MAX_BATCH, MAX_BATCH if limit is None else limit - total.moved)
+            result = self._store.redrive(queue, which, ids, limit=step)
+            if which.before_ms is None:
+                which = msgspec.structs.replace(which, before_ms=result.now_ms + 1)
+            total = Redriven(total.moved + result.moved, result.remaining, result.now_ms)
+            if not result.moved or not result.remaining:
+                break
+        return total
+
+    def _one(self, queue: str, message_id: UUID, *, remove: bool) -> DeadLetter:
+        check_queue_name(queue)
+        letter = self._store.one(queue, message_id, remove=remove)
+        if letter is None:
+            raise MessageNotFound("There is no dead letter of this id.")
+        return letter

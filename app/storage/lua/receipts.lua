@@ -1,0 +1,25 @@
+-- What a receipt still holds. An entry of inflight: place of its leased ZSET (1 byte), attempt (2), nonce (16), envelope.
+
+--@include envelope
+
+local LAST = 4 -- the place of deliveries that used the last attempt
+local GONE, LEASE_LOST, DONE = 0, -1, 1
+
+-- The entry that `nonce` leases and its place; or nil and what became of it. A last attempt that ran out is dead.
+local function held(inflight, leased, id, nonce, now)
+  local entry = redis.call('HGET', inflight, id)
+  if not entry then return nil, GONE end
+  if string.sub(entry, 4, 19) ~= nonce then return nil, LEASE_LOST end
+  local place = string.byte(entry, 1)
+  if place == LAST and tonumber(redis.call('ZSCORE', leased[LAST], id)) <= now then return nil, GONE end
+  return entry, place
+end
+
+local function attempt_of(entry)
+  local high, low = string.byte(entry, 2, 3)
+  return high * 256 + low
+end
+
+local function envelope_of(entry)
+  return string.sub(entry, 20)
+end

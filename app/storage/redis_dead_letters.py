@@ -1,0 +1,81 @@
+"""The dead letters in Redis: each method is one script, so it happens whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from redis import Redis
+
+from app.errors import QueueNotFound
+from app.models import DeadFilter, DeadLetter, DeadPage, DeadReason, QueueSettings, Redriven
+from app.storage.envelope import ended_deliveries, unseal
+from app.storage.keys import QueueKeys
+from app.storage.scripts import Script
+
+REASONS: tuple[DeadReason, ...] = ("max-attempts", "rejected", "expired")
+ANY_REASON = 0
+LATEST_MS = 2**53 - 1  # what a score holds exactly
+
+_DEFAULTS = QueueSettings()
+
+
+class RedisDeadLetterStore:
+    """Speaks of bytes and milliseconds; checks no permission and no limit."""
+
+    def __init__(self, client: Redis, *, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._dead = Script("dead")
+        self._dead_letter = Script("dead_letter")
+        self._redrive = Script("redrive")
+
+    def page(self, queue: str, which: DeadFilter, *, limit: int, cursor: tuple[int, UUID] | None) -> DeadPage:
+        """Up to `limit` dead letters, oldest death first, beyond the one that `cursor` names by death and id."""
+        from_ms, from_id = (cursor[0], cursor[1].bytes) if cursor else (0, b"")
+        args = [limit, *_filter(which), from_ms, from_id]
+        has_more, *found = self._run(self._dead, queue, QueueKeys.of(self._prefix, queue).all_dead, args)
+        letters = [_letter(died_at, raw) for died_at, raw in zip(found[::2], found[1::2], strict=True)]
+        return DeadPage(letters, bool(has_more))
+
+    def one(self, queue: str, message_id: UUID, *, remove: bool) -> DeadLetter | None:
+        """One dead letter, removed if asked to; None if there is none of that id."""
+        keys = QueueKeys.of(self._prefix, queue).all_dead
+        found = self._run(self._dead_letter, queue, keys, [message_id.bytes, int(remove)])
+        return _letter(*found) if found else None
+
+    def redrive(self, queue: str, which: DeadFilter, ids: Sequence[UUID], *, limit: int) -> Redriven:
+        """Gives back up to `limit` dead letters: `ids`, or, if there are none, those that `which` lets through."""
+        args = [
+            limit,
+            *_filter(which),
+            _DEFAULTS.dead_max_messages,
+            _DEFAULTS.dead_ttl_ms,
+            *(each.bytes for each in ids),
+        ]
+        return Redriven(*self._run(self._redrive, queue, QueueKeys.of(self._prefix, queue).all_states, args))
+
+    def _run(self, script: Script, queue: str, keys: list[str], args: list[Any]) -> Any:
+        reply = script.run(self._client, keys, args)
+        if reply is None:
+            raise QueueNotFound(f"There is no queue {queue}; a queue exists from its first push.")
+        return reply
+
+
+def _filter(which: DeadFilter) -> list[int]:
+    earliest = 0 if which.after_ms is None else which.after_ms + 1
+    latest = LATEST_MS if which.before_ms is None else which.before_ms - 1
+    return [earliest, latest, ANY_REASON if which.reason is None else REASONS.index(which.reason) + 1]
+
+
+def _letter(died_at_ms: int, raw: bytes) -> DeadLetter:
+    """Layout: reason (1 byte), length of the error (2), error, envelope; `dead_letters.lua` writes it."""
+    envelope_offset = 3 + int.from_bytes(raw[1:3], "big")
+    envelope = raw[envelope_offset:]
+    return DeadLetter(
+        message=unseal(envelope, attempt=ended_deliveries(envelope), receipt=None),
+        reason=REASONS[raw[0] - 1],
+        error=raw[3:envelope_offset].decode(),
+        died_at_ms=died_at_ms,
+    )

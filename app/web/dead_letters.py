@@ -1,0 +1,112 @@
+"""Reads which dead letters are meant, and writes them."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from flask import request
+from msgspec import UNSET, Meta, UnsetType
+
+from app.errors import Fault, Invalid
+from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, DeadReason
+from app.web import payloads
+from app.web.exchange import options, timestamp
+from app.web.pops import content
+
+DEFAULT_LIMIT = 100
+MAX_CURSOR_LENGTH = 64
+CURSOR_BYTES = 24  # 8 of the death in ms, 16 of the id
+
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A filter: one reason, and times of death in RFC 3339, both exclusive."""
+
+    reason: DeadReason | UnsetType = UNSET
+    after: Moment | UnsetType = UNSET
+    before: Moment | UnsetType = UNSET
+
+    @property
+    def filter(self) -> DeadFilter:
+        reason = None if self.reason is UNSET else self.reason
+        return DeadFilter(reason, after_ms=_ms(self.after), before_ms=_ms(self.before))
+
+
+class Page(Which, frozen=True, forbid_unknown_fields=True):
+    """A filter, and which part of what it lets through."""
+
+    limit: Annotated[int, Meta(ge=1, le=MAX_BATCH)] = DEFAULT_LIMIT
+    cursor: Annotated[str, Meta(max_length=MAX_CURSOR_LENGTH)] | UnsetType = UNSET
+
+    @property
+    def place(self) -> tuple[int, UUID] | None:
+        """Death and id of the last letter of the page before."""
+        return None if self.cursor is UNSET else _parse_cursor(self.cursor)
+
+
+class Redrive(Which, frozen=True, forbid_unknown_fields=True):
+    """A filter or ids, and how many at most; nothing at all means all."""
+
+    ids: Annotated[list[UUID], Meta(min_length=1, max_length=MAX_BATCH)] | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+
+
+def read_page() -> Page:
+    """The page that this request asks for. Raises `Invalid`."""
+    return payloads.convert(options(), Page)
+
+
+def read_redrive() -> Redrive:
+    """The redrive that this request asks for. Raises `Malformed`, `Invalid`."""
+    payloads.convert(options(), payloads.Nothing)
+    asked = payloads.decode(request.get_data(), Redrive)
+    if asked.ids is not UNSET and asked.filter != DeadFilter():
+        detail = "Name either ids or a filter."
+        raise Invalid(detail, faults=[Fault(detail, pointer="/ids")])
+    return asked
+
+
+def write_page(page: DeadPage) -> dict[str, Any]:
+    """The answer to a list: its letters and where to go on."""
+    cursor = _cursor(page.letters[-1]) if page.has_more else None
+    return {"messages": [write_letter(letter) for letter in page.letters], "next_cursor": cursor}
+
+
+def write_letter(letter: DeadLetter) -> dict[str, Any]:
+    """One dead letter with its message."""
+    message = letter.message
+    return {
+        "id": message.id,
+        **content(message),
+        "attempts": message.attempt,
+        "reason": letter.reason,
+        "error": letter.error,
+        "pushed_at": timestamp(message.pushed_at_ms),
+        "died_at": timestamp(letter.died_at_ms),
+    }
+
+
+def _ms(moment: datetime | UnsetType) -> int | None:
+    return None if moment is UNSET else max(0, round(moment.timestamp() * 1000))
+
+
+def _cursor(letter: DeadLetter) -> str:
+    raw = letter.died_at_ms.to_bytes(8, "big") + UUID(letter.message.id).bytes
+    return base64.urlsafe_b64encode(raw).decode()
+
+
+def _parse_cursor(cursor: str) -> tuple[int, UUID]:
+    try:
+        raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
+    except ValueError:
+        raw = b""
+    died_at_ms = int.from_bytes(raw[:8], "big")
+    if len(raw) != CURSOR_BYTES or died_at_ms >= 2**53:
+        detail = "This is no cursor; send next_cursor as the page before answered it."
+        raise Invalid(detail, faults=[Fault(detail, parameter="cursor")])
+    return died_at_ms, UUID(bytes=raw[8:])
