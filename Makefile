@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format requirements clean
+.PHONY: help run test lint format requirements container clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -29,6 +29,9 @@ format:  ## Format the code
 
 requirements:  ## Compile requirements*.txt with hashes from pyproject.toml
 	@sh scripts/compile-requirements
+
+container:  ## Build the image and prove it read-only
+	@scripts/container-test
 
 clean:  ## Remove the virtual environment and caches; data/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
