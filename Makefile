@@ -30,8 +30,9 @@ format:  ## Format the code
 requirements:  ## Compile requirements*.txt with hashes from pyproject.toml
 	@sh scripts/compile-requirements
 
-container:  ## Build the image and prove it read-only
+container:  ## Build the image and prove it read-only, alone and with compose
 	@scripts/container-test
+	@scripts/compose-test
 
 clean:  ## Remove the virtual environment and caches; data/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
