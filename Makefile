@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input lint format requirements clean
+.PHONY: help run test real-input lint format requirements container clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -33,6 +33,10 @@ format:  ## Format the code
 
 requirements:  ## Compile requirements*.txt with hashes from pyproject.toml
 	@sh scripts/compile-requirements
+
+container:  ## Build the image and prove it read-only, alone and with compose
+	@scripts/container-test
+	@scripts/compose-test
 
 clean:  ## Remove the virtual environment and caches; data/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
