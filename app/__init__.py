@@ -7,7 +7,7 @@ import time
 
 from flask import Flask
 
-from app.blueprints import count, dead, health, info, login, pop, push, root, settle
+from app.blueprints import count, dead, health, info, login, pop, push, queues, root, settle
 from app.cli import users
 from app.services.accounts import Accounts
 from app.services.dead_letters import DeadLetters
@@ -29,7 +29,7 @@ from app.web.context import EXTENSION, Services, keep_context
 from app.web.guard import guard
 from app.web.problems import handle_problems
 
-BLUEPRINTS = (root.bp, health.bp, info.bp, login.bp, push.bp, pop.bp, count.bp, settle.bp, dead.bp)
+BLUEPRINTS = (root.bp, health.bp, info.bp, login.bp, push.bp, pop.bp, count.bp, settle.bp, dead.bp, queues.bp)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

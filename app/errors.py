@@ -76,6 +76,10 @@ class NotFound(PulpoError):
     """What is named does not exist."""
 
 
+class QueueFull(PulpoError):
+    """The queue's own limit is reached; nothing was pushed."""
+
+
 class StoreUnavailable(PulpoError):
     """Redis or the user table does not answer, or refuses to."""
 

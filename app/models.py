@@ -58,8 +58,8 @@ class Popped(msgspec.Struct, frozen=True):
     lease_expires_at_ms: int | None = None
 
 
-class QueueSettings(msgspec.Struct, frozen=True):
-    """How a queue behaves where it says nothing else."""
+class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a queue behaves; None: without a limit. The defaults hold for a queue that has no settings of its own."""
 
     lease_ms: int = 30_000
     max_attempts: int = 5
@@ -68,6 +68,20 @@ class QueueSettings(msgspec.Struct, frozen=True):
     backoff_max_ms: int = 300_000
     dead_max_messages: int = 10_000
     dead_ttl_ms: int = 14 * 86_400_000
+    max_messages: int | None = None
+    max_bytes: int | None = None
+
+
+class QueueTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in a queue since it was made, in messages. A delivery counts each time."""
+
+    pushed: int = 0
+    delivered: int = 0
+    acked: int = 0
+    nacked: int = 0
+    died: int = 0
+    redriven: int = 0
+    dead_dropped: int = 0
 
 
 class Counts(msgspec.Struct, frozen=True):

@@ -15,6 +15,8 @@ from app.models import (
     GiveBack,
     NewMessage,
     Popped,
+    QueueSettings,
+    QueueTotals,
     Receipt,
     Redriven,
     Settlement,
@@ -23,11 +25,16 @@ from app.models import (
 
 
 class QueueStore(Protocol):
-    """The queues; every method is atomic. Each may raise `StoreUnavailable`, `push` also `StoreFull`."""
+    """The queues; every method is atomic. Each may raise `StoreUnavailable`, `push` and `configure` also `StoreFull`.
+
+    `push` may raise `QueueFull`, `describe` `QueueNotFound`.
+    """
 
     def push(self, queue: str, messages: Sequence[NewMessage]) -> list[str]: ...
     def pop(self, queue: str, *, limit: int, lease_ms: int | None) -> Popped: ...
     def count(self, queue: str) -> Counts: ...
+    def configure(self, queue: str, settings: QueueSettings) -> tuple[bool, QueueTotals]: ...
+    def describe(self, queue: str) -> tuple[QueueSettings, QueueTotals]: ...
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]: ...
     def nack(self, queue: str, receipts: Sequence[Receipt], how: GiveBack) -> list[SettleStatus]: ...
     def extend(self, queue: str, receipts: Sequence[Receipt], *, lease_ms: int) -> Settlement: ...

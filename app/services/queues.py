@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from app.errors import Fault, Forbidden, Invalid, LeaseLost, MessageNotFound, MessageTooLarge
-from app.models import Counts, GiveBack, NewMessage, Popped, Principal, Receipt, Settled, Settlement
+from app.models import (
+    Counts,
+    GiveBack,
+    NewMessage,
+    Popped,
+    Principal,
+    QueueSettings,
+    QueueTotals,
+    Receipt,
+    Settled,
+    Settlement,
+)
 from app.services.names import check_queue_name
 from app.services.ports import QueueStore
 
@@ -22,7 +33,7 @@ class MessageQueue:
         self._max_message_bytes = max_message_bytes
 
     def push(self, queue: str, messages: Sequence[NewMessage]) -> list[str]:
-        """Adds all of `messages`, or none; returns their ids. Raises `Invalid`, `MessageTooLarge`."""
+        """Adds all of `messages`, or none; returns their ids. Raises `Invalid`, `MessageTooLarge`, `QueueFull`."""
         check_queue_name(queue)
         self._check_sizes(messages)
         return self._store.push(queue, messages)
@@ -36,6 +47,16 @@ class MessageQueue:
         """How many messages are in each state."""
         check_queue_name(queue)
         return self._store.count(queue)
+
+    def configure(self, queue: str, settings: QueueSettings) -> tuple[bool, QueueTotals]:
+        """Gives a queue its settings in place of those it has; says whether that made the queue, and its totals."""
+        check_queue_name(queue)
+        return self._store.configure(queue, settings)
+
+    def describe(self, queue: str) -> tuple[QueueSettings, QueueTotals]:
+        """Settings and totals of a queue. Raises `QueueNotFound`."""
+        check_queue_name(queue)
+        return self._store.describe(queue)
 
     def ack(self, caller: Principal, receipts: Sequence[str]) -> list[Settled]:
         """Removes what each receipt leases; one that fails hinders no other."""

@@ -6,11 +6,23 @@ import os
 import random
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TypeVar
 
+import msgspec
 from redis import Redis
 
-from app.errors import StoreUnavailable
-from app.models import Counts, GiveBack, NewMessage, Popped, QueueSettings, Receipt, Settlement, SettleStatus
+from app.errors import QueueFull, QueueNotFound, StoreUnavailable
+from app.models import (
+    Counts,
+    GiveBack,
+    NewMessage,
+    Popped,
+    QueueSettings,
+    QueueTotals,
+    Receipt,
+    Settlement,
+    SettleStatus,
+)
 from app.storage.envelope import ID_BYTES, format_id, seal, unseal
 from app.storage.keys import QueueKeys, queue_index
 from app.storage.redis_client import translating_errors
@@ -19,7 +31,10 @@ from app.storage.scripts import Script
 ID_RANDOM_BYTES = 4
 NONCE_BYTES = 16
 INCARNATION_BYTES = 8
+FULL = -1
 MAX_REMEMBERED_QUEUES = 10_000
+
+Form = TypeVar("Form", bound=msgspec.Struct)
 
 _DEFAULTS = QueueSettings()
 _DEAD_DEFAULTS = (_DEFAULTS.dead_max_messages, _DEFAULTS.dead_ttl_ms)
@@ -36,6 +51,8 @@ class RedisQueueStore:
         self._push = Script("push")
         self._pop = Script("pop")
         self._count = Script("count")
+        self._configure = Script("configure")
+        self._describe = Script("describe")
         self._ack = Script("ack")
         self._nack = Script("nack")
         self._extend = Script("extend")
@@ -46,15 +63,19 @@ class RedisQueueStore:
         was_listed = queue in self._listed
         if not was_listed:
             self._list(queue)
-        args: list[bytes | int] = [os.urandom(ID_RANDOM_BYTES), os.urandom(INCARNATION_BYTES).hex().encode()]
+        args: list[bytes | int] = [os.urandom(ID_RANDOM_BYTES), _incarnation()]
         for message in messages:
             args += (seal(message), message.delay_ms)
-        is_new, *ids = self._push.run(self._client, [keys.stats, keys.delayed, *keys.ready], args)
+        sets = [keys.stats, keys.settings, keys.delayed, *keys.ready, *keys.leased]
+        is_new, *reply = self._push.run(self._client, sets, args)
+        if is_new == FULL:
+            limit, most = (part.decode() for part in reply)
+            raise QueueFull(f"The queue {queue} would exceed its {limit} of {most}; pop or settle messages first.")
         if is_new and was_listed:  # it was deleted since
             self._listed.discard(queue)
             with suppress(StoreUnavailable):  # the messages are in; the next push lists the queue
                 self._list(queue)
-        return [format_id(message_id) for message_id in ids]
+        return [format_id(message_id) for message_id in reply]
 
     def pop(self, queue: str, *, limit: int, lease_ms: int | None) -> Popped:
         """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time."""
@@ -86,6 +107,24 @@ class RedisQueueStore:
         )
         oldest = None if age < 0 else age
         return Counts(ready=ready, delayed=delayed, leased=leased, dead=dead, bytes=size, oldest_age_ms=oldest)
+
+    def configure(self, queue: str, settings: QueueSettings) -> tuple[bool, QueueTotals]:
+        """Replaces the settings of a queue; says whether the queue was made by that, and its totals."""
+        keys = QueueKeys.of(self._prefix, queue)
+        given = {name: value for name, value in msgspec.structs.asdict(settings).items() if value is not None}
+        self._list(queue)
+        args = [_incarnation(), *(part for pair in given.items() for part in pair)]
+        is_new, stats = self._configure.run(self._client, [keys.stats, keys.settings], args)
+        return bool(is_new), _totals(stats)
+
+    def describe(self, queue: str) -> tuple[QueueSettings, QueueTotals]:
+        """The settings that hold for a queue, and its totals. Raises `QueueNotFound`."""
+        keys = QueueKeys.of(self._prefix, queue)
+        found = self._describe.run(self._client, [keys.stats, keys.settings], [])
+        if found is None:
+            raise QueueNotFound(f"There is no queue {queue}; a queue exists from its first push or its settings.")
+        settings, stats = found
+        return _convert(_pairs(settings), QueueSettings), _totals(stats)
 
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]:
         """Removes the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
@@ -122,6 +161,23 @@ class RedisQueueStore:
         if len(self._listed) >= MAX_REMEMBERED_QUEUES:
             self._listed.clear()
         self._listed.add(queue)
+
+
+def _incarnation() -> bytes:
+    return os.urandom(INCARNATION_BYTES).hex().encode()
+
+
+def _pairs(flat: Sequence[bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def _totals(stats: Sequence[bytes]) -> QueueTotals:
+    counters = _pairs(stats)
+    return _convert(counters | {"pushed": counters.get("sequence", "0")}, QueueTotals)
+
+
+def _convert(fields: dict[str, str], form: type[Form]) -> Form:
+    return msgspec.convert(fields, form, strict=False)
 
 
 def _flat(receipts: Sequence[Receipt]) -> list[bytes]:

@@ -37,6 +37,7 @@ KINDS: dict[type[errors.PulpoError], Kind] = {
     errors.RequestTooLarge: Kind(413, "request-too-large", "The request is too large"),
     errors.UnsupportedMediaType: Kind(415, "unsupported-media-type", "The content type does not fit"),
     errors.Invalid: Kind(422, "invalid", "The input is not valid"),
+    errors.QueueFull: Kind(429, "queue-full", "The queue is full"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The store cannot be used now"),
     errors.StoreFull: Kind(503, "store-full", "The store is full"),
 }
@@ -74,7 +75,7 @@ def _of_pulpo(error: errors.PulpoError) -> Response:
     response = _answer(kind, error.detail, error.faults)
     if kind.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if kind.status == 503:
+    if kind.status in {429, 503}:
         response.headers["Retry-After"] = RETRY_AFTER_SECONDS
     return response
 
