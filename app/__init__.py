@@ -17,9 +17,11 @@ from app.services.passwords import Passwords
 from app.services.queues import MessageQueue
 from app.services.system import Limits, System
 from app.services.tokens import Tokens
+from app.services.waiting import LongPoll
 from app.settings import Settings
 from app.storage.redis_client import connect
 from app.storage.redis_dead_letters import RedisDeadLetterStore
+from app.storage.redis_hints import RedisHints
 from app.storage.redis_probe import RedisHealthProbe
 from app.storage.redis_queues import RedisQueueStore
 from app.storage.sql.engine import make_engine
@@ -28,6 +30,8 @@ from app.web.access_log import log_access
 from app.web.context import EXTENSION, Services, keep_context
 from app.web.guard import guard
 from app.web.problems import handle_problems
+
+SPARE_THREADS = 2  # a process, so that waiters never keep all from answering
 
 BLUEPRINTS = (root.bp, health.bp, info.bp, login.bp, push.bp, pop.bp, count.bp, settle.bp, dead.bp, queues.bp)
 
@@ -66,7 +70,9 @@ def _services(settings: Settings) -> Services:
     )
     return Services(
         queues=MessageQueue(
-            RedisQueueStore(redis, prefix=settings.redis_prefix), max_message_bytes=settings.max_message_bytes
+            RedisQueueStore(redis, prefix=settings.redis_prefix),
+            LongPoll(RedisHints(redis, prefix=settings.redis_prefix), most=settings.threads - SPARE_THREADS),
+            max_message_bytes=settings.max_message_bytes,
         ),
         dead_letters=DeadLetters(RedisDeadLetterStore(redis, prefix=settings.redis_prefix)),
         accounts=Accounts(users_table, Passwords()),

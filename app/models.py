@@ -18,6 +18,7 @@ MAX_BATCH = 1000
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_DELAY_SECONDS = 31_536_000
 MAX_LEASE_SECONDS = 43_200
+MAX_WAIT_SECONDS = 20
 
 MAX_STARS = 4
 QUEUE_ACTIONS = frozenset({"push", "pop", "count", "peek", "manage"})
@@ -52,10 +53,16 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class Popped(msgspec.Struct, frozen=True):
-    """What one pop took; `lease_expires_at_ms` None: nothing is leased."""
+    """What one pop took; `lease_expires_at_ms` None: nothing is leased.
+
+    `due_in_ms`: where a waiting pop found nothing, when the next message falls due; None if none is known.
+    `waited` False: the caller would have waited, and there was no place to.
+    """
 
     deliveries: tuple[Delivery, ...]
     lease_expires_at_ms: int | None = None
+    due_in_ms: int | None = None
+    waited: bool = True
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):

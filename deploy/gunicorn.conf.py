@@ -1,6 +1,9 @@
 """How gunicorn runs Pulpo; workers, threads and address come from PULPO_* settings."""
 
 import os
+import signal
+from types import FrameType
+from typing import Any
 
 from app.settings import Settings
 
@@ -33,3 +36,15 @@ worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 
 # It opens a socket in the home directory, which a read-only container does not have.
 control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Lets a worker that is told to stop answer those who wait, instead of letting them wait on."""
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def answer_and_stop(number: int, frame: FrameType | None) -> None:
+        worker.wsgi.extensions["pulpo"].queues.stop_waiting()
+        if callable(stop):
+            stop(number, frame)
+
+    signal.signal(signal.SIGTERM, answer_and_stop)

@@ -19,6 +19,7 @@ from app.models import (
 )
 from app.services.names import check_queue_name
 from app.services.ports import QueueStore
+from app.services.waiting import LongPoll
 
 NO_RECEIPT = Fault("is no receipt", pointer="/receipt")
 
@@ -28,8 +29,9 @@ SettleOneQueue = Callable[[str, Sequence[Receipt]], Settlement]
 class MessageQueue:
     """Every queue there is, by name."""
 
-    def __init__(self, store: QueueStore, *, max_message_bytes: int) -> None:
+    def __init__(self, store: QueueStore, long_poll: LongPoll, *, max_message_bytes: int) -> None:
         self._store = store
+        self._long_poll = long_poll
         self._max_message_bytes = max_message_bytes
 
     def push(self, queue: str, messages: Sequence[NewMessage]) -> list[str]:
@@ -42,6 +44,21 @@ class MessageQueue:
         """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time."""
         check_queue_name(queue)
         return self._store.pop(queue, limit=limit, lease_ms=lease_ms)
+
+    def wait_and_pop(
+        self, queue: str, *, limit: int, lease_ms: int | None, wait_seconds: float, is_gone: Callable[[], bool]
+    ) -> Popped:
+        """The same, but waits up to `wait_seconds` if there is no message. A caller that `is_gone` takes nothing."""
+        check_queue_name(queue)
+
+        def take(*, waits: bool) -> Popped:
+            return self._store.pop(queue, limit=limit, lease_ms=lease_ms, waits=waits)
+
+        return self._long_poll.wait_for(queue, take, seconds=wait_seconds, is_gone=is_gone)
+
+    def stop_waiting(self) -> None:
+        """Answers everybody who waits, now and from now on: the process stops."""
+        self._long_poll.close()
 
     def count(self, queue: str) -> Counts:
         """How many messages are in each state."""

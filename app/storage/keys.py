@@ -12,6 +12,7 @@ class QueueKeys(msgspec.Struct, frozen=True):
     settings: str
     delayed: str
     inflight: str
+    waiting: str
     dead_messages: str
     ready: tuple[str, str, str]
     leased: tuple[str, str, str, str]
@@ -25,6 +26,7 @@ class QueueKeys(msgspec.Struct, frozen=True):
             settings=f"{base}:settings",
             delayed=f"{base}:delayed",
             inflight=f"{base}:inflight",
+            waiting=f"{base}:waiting",
             dead_messages=f"{base}:dead:messages",
             ready=(f"{base}:ready:high", f"{base}:ready:normal", f"{base}:ready:low"),
             leased=(f"{base}:leased:high", f"{base}:leased:normal", f"{base}:leased:low", f"{base}:leased:last"),
@@ -35,7 +37,7 @@ class QueueKeys(msgspec.Struct, frozen=True):
     def all_states(self) -> list[str]:
         """For scripts that may move a message from any state to any other."""
         head = [self.stats, self.settings, self.delayed, self.inflight, self.dead_messages]
-        return [*head, *self.ready, *self.leased, *self.dead]
+        return [*head, *self.ready, *self.leased, *self.dead, self.waiting]
 
     @property
     def all_dead(self) -> list[str]:
@@ -46,6 +48,11 @@ class QueueKeys(msgspec.Struct, frozen=True):
 def queue_index(prefix: str) -> str:
     """The ZSET that lists the names of all queues."""
     return f"{prefix}:queues"
+
+
+def hint_channel(prefix: str) -> str:
+    """The channel where scripts tell that messages came to a queue."""
+    return f"{prefix}:hints"
 
 
 def health_probe(prefix: str) -> str:

@@ -11,7 +11,7 @@ from redis import Redis
 from app.errors import QueueNotFound
 from app.models import DeadFilter, DeadLetter, DeadPage, DeadReason, QueueSettings, Redriven
 from app.storage.envelope import ended_deliveries, unseal
-from app.storage.keys import QueueKeys
+from app.storage.keys import QueueKeys, hint_channel
 from app.storage.scripts import Script
 
 REASONS: tuple[DeadReason, ...] = ("max-attempts", "rejected", "expired")
@@ -47,13 +47,8 @@ class RedisDeadLetterStore:
 
     def redrive(self, queue: str, which: DeadFilter, ids: Sequence[UUID], *, limit: int) -> Redriven:
         """Gives back up to `limit` dead letters: `ids`, or, if there are none, those that `which` lets through."""
-        args = [
-            limit,
-            *_filter(which),
-            _DEFAULTS.dead_max_messages,
-            _DEFAULTS.dead_ttl_ms,
-            *(each.bytes for each in ids),
-        ]
+        defaults = [_DEFAULTS.dead_max_messages, _DEFAULTS.dead_ttl_ms]
+        args = [limit, *_filter(which), hint_channel(self._prefix), queue, *defaults, *(each.bytes for each in ids)]
         return Redriven(*self._run(self._redrive, queue, QueueKeys.of(self._prefix, queue).all_states, args))
 
     def _run(self, script: Script, queue: str, keys: list[str], args: list[Any]) -> Any:

@@ -24,7 +24,7 @@ from app.models import (
     SettleStatus,
 )
 from app.storage.envelope import ID_BYTES, format_id, seal, unseal
-from app.storage.keys import QueueKeys, queue_index
+from app.storage.keys import QueueKeys, hint_channel, queue_index
 from app.storage.redis_client import translating_errors
 from app.storage.scripts import Script
 
@@ -32,6 +32,7 @@ ID_RANDOM_BYTES = 4
 NONCE_BYTES = 16
 INCARNATION_BYTES = 8
 FULL = -1
+WAITING_MARK_MS = 3_000  # a waiter looks every second, and so renews it
 MAX_REMEMBERED_QUEUES = 10_000
 
 Form = TypeVar("Form", bound=msgspec.Struct)
@@ -47,6 +48,7 @@ class RedisQueueStore:
     def __init__(self, client: Redis, *, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
+        self._channel = hint_channel(prefix)
         self._listed: set[str] = set()
         self._push = Script("push")
         self._pop = Script("pop")
@@ -63,10 +65,10 @@ class RedisQueueStore:
         was_listed = queue in self._listed
         if not was_listed:
             self._list(queue)
-        args: list[bytes | int] = [os.urandom(ID_RANDOM_BYTES), _incarnation()]
+        args: list[bytes | int | str] = [os.urandom(ID_RANDOM_BYTES), _incarnation(), self._channel, queue]
         for message in messages:
             args += (seal(message), message.delay_ms)
-        sets = [keys.stats, keys.settings, keys.delayed, *keys.ready, *keys.leased]
+        sets = [keys.stats, keys.settings, keys.delayed, *keys.ready, *keys.leased, keys.waiting]
         is_new, *reply = self._push.run(self._client, sets, args)
         if is_new == FULL:
             limit, most = (part.decode() for part in reply)
@@ -77,17 +79,21 @@ class RedisQueueStore:
                 self._list(queue)
         return [format_id(message_id) for message_id in reply]
 
-    def pop(self, queue: str, *, limit: int, lease_ms: int | None) -> Popped:
-        """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time."""
+    def pop(self, queue: str, *, limit: int, lease_ms: int | None, waits: bool = False) -> Popped:
+        """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time.
+
+        Where there is none and the caller `waits`, what comes within the next seconds is told by a hint.
+        """
         keys = QueueKeys.of(self._prefix, queue)
         nonce = os.urandom(NONCE_BYTES)
-        lease_end, *taken = self._pop.run(
+        lease_end, due_in_ms, *taken = self._pop.run(
             self._client,
             keys.all_states,
             [
                 limit,
                 -1 if lease_ms is None else lease_ms,
                 nonce,
+                WAITING_MARK_MS if waits else 0,
                 _DEFAULTS.lease_ms,
                 _DEFAULTS.max_attempts,
                 *_DEAD_DEFAULTS,
@@ -97,7 +103,7 @@ class RedisQueueStore:
             unseal(envelope, attempt=attempt, receipt=Receipt(queue, envelope[:ID_BYTES], nonce) if lease_end else None)
             for attempt, envelope in zip(taken[::2], taken[1::2], strict=True)
         )
-        return Popped(deliveries, lease_expires_at_ms=lease_end or None)
+        return Popped(deliveries, lease_end or None, None if due_in_ms < 0 else due_in_ms)
 
     def count(self, queue: str) -> Counts:
         """How many messages are in each state; a queue that does not exist holds none."""
@@ -140,6 +146,8 @@ class RedisQueueStore:
             int(how.dead),
             how.error,
             random.random(),  # noqa: S311 - jitter keeps no secret
+            self._channel,
+            queue,
             _DEFAULTS.backoff_base_ms,
             _DEFAULTS.backoff_factor,
             _DEFAULTS.backoff_max_ms,

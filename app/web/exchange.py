@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +19,7 @@ OCTETS = "application/octet-stream"
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One request to a hot operation."""
+    """One request to a hot operation; `is_gone` says whether its caller hung up."""
 
     caller: Principal
     queue: str
@@ -26,6 +27,7 @@ class Call(msgspec.Struct, frozen=True):
     content_type: str
     accept: str
     body: bytes
+    is_gone: Callable[[], bool]
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -49,9 +51,26 @@ def answer(operation: Operation, queue: str = "") -> Response:
         content_type=request.headers.get("Content-Type", ""),
         accept=request.headers.get("Accept", ""),
         body=request.get_data(cache=False),
+        is_gone=hung_up(request.environ.get("gunicorn.socket")),
     )
     result = operation(services(), call)
     return Response(result.body, result.status, result.headers, content_type=result.content_type)
+
+
+def hung_up(connection: socket.socket | None) -> Callable[[], bool]:
+    """Says whether the other end closed `connection`; of a server that hides it (None), it is never known."""
+
+    def is_gone() -> bool:
+        if connection is None:
+            return False
+        try:
+            return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    return is_gone
 
 
 def json_answer(status: int, content: Any) -> Answer:

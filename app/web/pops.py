@@ -9,18 +9,20 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from app.errors import NotAcceptable
-from app.models import MAX_BATCH, MAX_LEASE_SECONDS, Delivery, Popped
+from app.models import MAX_BATCH, MAX_LEASE_SECONDS, MAX_WAIT_SECONDS, Delivery, Popped
 from app.web import payloads
 from app.web.exchange import OCTETS, Answer, Call, json_answer, timestamp
 
 EMPTY = "The queue is empty."
+RETRY_AFTER_SECONDS = "1"
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many to take, and for how long; times in seconds. `lease` true: the queue's own."""
+    """How many to take, for how long, and how long to wait for one; in seconds. `lease` true: the queue's own."""
 
     max: Annotated[int, Meta(ge=1, le=MAX_BATCH)] | UnsetType = UNSET
     lease: bool | Annotated[float, Meta(ge=1, le=MAX_LEASE_SECONDS)] | UnsetType = UNSET
+    wait: Annotated[float, Meta(ge=0, le=MAX_WAIT_SECONDS)] | UnsetType = UNSET
 
 
 class Pop(msgspec.Struct, frozen=True):
@@ -28,6 +30,7 @@ class Pop(msgspec.Struct, frozen=True):
 
     limit: int
     lease_ms: int | None
+    wait_seconds: float
     is_plural: bool
     is_raw: bool
 
@@ -41,6 +44,7 @@ def read_pop(call: Call) -> Pop:
     return Pop(
         limit=1 if options.max is UNSET else options.max,
         lease_ms=_lease_ms(options.lease),
+        wait_seconds=0 if options.wait is UNSET else options.wait,
         is_plural=options.max is not UNSET,
         is_raw=is_raw,
     )
@@ -48,8 +52,13 @@ def read_pop(call: Call) -> Pop:
 
 def write_pop(queue: str, asked: Pop, popped: Popped) -> Answer:
     """The answer in the form that was asked for."""
-    if asked.is_raw:
-        return _raw_answer(queue, popped)
+    answer = _raw_answer(queue, popped) if asked.is_raw else _json_answer(queue, asked, popped)
+    if popped.waited:
+        return answer
+    return msgspec.structs.replace(answer, headers={**answer.headers, "Retry-After": RETRY_AFTER_SECONDS})
+
+
+def _json_answer(queue: str, asked: Pop, popped: Popped) -> Answer:
     ends = {} if popped.lease_expires_at_ms is None else {"lease_expires_at": timestamp(popped.lease_expires_at_ms)}
     messages = [_item(delivery) | ends for delivery in popped.deliveries]
     empty = {} if messages else {"detail": EMPTY}

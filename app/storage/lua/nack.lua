@@ -1,25 +1,27 @@
 -- nack: gives leased messages back: now, later, or to the dead letters, where a last attempt goes in any case.
 --
 -- KEYS  1 stats HASH, 2 settings HASH, 3 delayed ZSET, 4 inflight HASH, 5 dead:messages HASH,
---       6-8 ready LISTs (high, normal, low), 9-12 leased ZSETs (high, normal, low, last), 13-15 dead ZSETs by reason
+--       6-8 ready LISTs (high, normal, low), 9-12 leased ZSETs (high, normal, low, last), 13-15 dead ZSETs by reason,
+--       16 waiting STRING
 -- ARGV  1 delay in ms (-1: the queue's backoff), 2 '1' to reject (straight to the dead letters) or '', 3 error,
---       4 jitter (0 to 1), 5-9 what holds where the queue has no setting: backoff_base_ms, backoff_factor,
+--       4 jitter (0 to 1), 5 channel of hints, 6 the queue's name, 7-11 what holds where the queue has no setting: backoff_base_ms, backoff_factor,
 --       backoff_max_ms, dead_max_messages, dead_ttl_ms, then for each receipt: the message's id, the nonce of its delivery (16 bytes)
 -- Returns  for each receipt: 1 given back, 0 no such message, -1 delivered again since
 
 --@include receipts
 --@include dead_letters
+--@include hints
 
 local stats, settings, delayed, inflight, dead_messages = unpack(KEYS, 1, 5)
 local ready, leased = {KEYS[6], KEYS[7], KEYS[8]}, {KEYS[9], KEYS[10], KEYS[11], KEYS[12]}
 local dead = {KEYS[13], KEYS[14], KEYS[15]}
 local delay, rejects, failure, jitter = tonumber(ARGV[1]), ARGV[2] == '1', ARGV[3], tonumber(ARGV[4])
-local FIRST = 10
+local channel, queue, FIRST = ARGV[5], ARGV[6], 12
 
 local now = now_ms()
 local set = redis.call('HMGET', settings,
   'backoff_base_ms', 'backoff_factor', 'backoff_max_ms', 'dead_max_messages', 'dead_ttl_ms')
-local function setting(place) return tonumber(set[place] or ARGV[place + 4]) end
+local function setting(place) return tonumber(set[place] or ARGV[place + 6]) end
 local base, factor, longest = setting(1), setting(2), setting(3)
 
 -- Half of the wait is certain and half is drawn, so that what failed together does not come back together.
@@ -56,4 +58,5 @@ end
 
 finish_burials(stats, dead, dead_messages, now, setting(4), setting(5))
 if nacked > 0 then redis.call('HINCRBY', stats, 'nacked', nacked) end
+publish_hint(KEYS[16], channel, queue, nacked - burials.count)
 return reply

@@ -4,10 +4,12 @@
 -- and those whose last delivery ran out (to the dead letters). A lease that ran out is leased again in place.
 --
 -- KEYS  1 stats HASH, 2 settings HASH, 3 delayed ZSET, 4 inflight HASH, 5 dead:messages HASH,
---       6-8 ready LISTs (high, normal, low), 9-12 leased ZSETs (high, normal, low, last), 13-15 dead ZSETs by reason
+--       6-8 ready LISTs (high, normal, low), 9-12 leased ZSETs (high, normal, low, last), 13-15 dead ZSETs by reason,
+--       16 waiting STRING
 -- ARGV  1 most messages, 2 lease in ms (0: remove, -1: the queue's own), 3 nonce (16 random bytes),
---       4-7 what holds where the queue has no setting: lease_ms, max_attempts, dead_max_messages, dead_ttl_ms
--- Returns  when the leases end (ms, 0 if none), then for each message: its attempt, its envelope
+--       4 how long somebody waits for a hint if nothing is there, in ms (0: nobody), 5-8 what holds where the queue has no setting: lease_ms, max_attempts, dead_max_messages, dead_ttl_ms
+-- Returns  when the leases end (ms, 0 if none); in how many ms the next message falls due if there is none now (-1: it
+--          is not known of any); then for each message: its attempt, its envelope
 
 --@include receipts
 --@include dead_letters
@@ -15,11 +17,12 @@
 local stats, settings, delayed, inflight, dead_messages = unpack(KEYS, 1, 5)
 local ready, leased = {KEYS[6], KEYS[7], KEYS[8]}, {KEYS[9], KEYS[10], KEYS[11], KEYS[12]}
 local dead = {KEYS[13], KEYS[14], KEYS[15]}
-local wanted, lease, nonce = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local waiting = KEYS[16]
+local wanted, lease, nonce, waits_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 
 local now = now_ms()
 local set = redis.call('HMGET', settings, 'lease_ms', 'max_attempts', 'dead_max_messages', 'dead_ttl_ms')
-local function setting(place) return tonumber(set[place] or ARGV[place + 3]) end
+local function setting(place) return tonumber(set[place] or ARGV[place + 4]) end
 local max_attempts = setting(2)
 if lease < 0 then lease = setting(1) end
 
@@ -42,13 +45,13 @@ local function move_the_due()
   end
 end
 
-local reply, taken, taken_bytes = {0}, 0, 0
+local reply, taken, taken_bytes = {0, -1}, 0, 0
 local entries, leases = {}, {{}, {}, {}, {}}
 
 local function deliver(envelope, attempt)
   taken = taken + 1
   taken_bytes = taken_bytes + body_bytes(envelope)
-  reply[2 * taken], reply[2 * taken + 1] = attempt, envelope
+  reply[2 * taken + 1], reply[2 * taken + 2] = attempt, envelope
   if lease > 0 then
     local id = string.sub(envelope, 1, 16)
     local place = attempt >= max_attempts and LAST or priority_of(envelope)
@@ -91,6 +94,15 @@ local function take_ready(priority)
   end
 end
 
+local function next_due_in()
+  local due = math.huge
+  for _, key in ipairs({delayed, leased[1], leased[2], leased[3]}) do
+    local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
+    if head[2] then due = math.min(due, tonumber(head[2])) end
+  end
+  return due < math.huge and math.max(1, due - now) or -1
+end
+
 bury_the_spent(inflight, leased, dead, dead_messages, now)
 finish_burials(stats, dead, dead_messages, now, setting(3), setting(4))
 move_the_due()
@@ -110,5 +122,10 @@ if taken > 0 then
     redis.call('HINCRBY', stats, 'bytes', -taken_bytes)
   end
   redis.call('HINCRBY', stats, 'delivered', taken)
+elseif waits_ms > 0 then
+  -- Deleted first: a full Redis refuses what begins with a SET, and a pop must pass.
+  redis.call('DEL', waiting)
+  redis.call('SET', waiting, '1', 'PX', waits_ms)
+  reply[2] = next_due_in()
 end
 return reply

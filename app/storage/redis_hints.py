@@ -1,0 +1,56 @@
+"""Hears the hints that scripts publish when messages come to a queue where somebody waits."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app.storage.keys import hint_channel
+
+log = logging.getLogger(__name__)
+
+PING_SECONDS = 5.0
+RECONNECT_SECONDS = 1.0
+
+
+class RedisHints:
+    """One connection a process, made when somebody first waits. What it misses, the waiters find by looking."""
+
+    def __init__(self, client: Redis, *, prefix: str) -> None:
+        self._client = client
+        self._channel = hint_channel(prefix)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def listen(self, hint: Callable[[str, int], None]) -> None:
+        """Calls `hint` with queue and number of messages for each hint from now on; the first call counts."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, args=[hint], name="pulpo-hints", daemon=True)
+                self._thread.start()
+
+    def _run(self, hint: Callable[[str, int], None]) -> None:
+        while True:
+            try:
+                self._receive(hint)
+            except RedisError as error:
+                log.warning("hints cannot be heard: %s", error)
+                time.sleep(RECONNECT_SECONDS)
+
+    def _receive(self, hint: Callable[[str, int], None]) -> None:
+        with self._client.pubsub(ignore_subscribe_messages=True) as subscriber:  # type: ignore[no-untyped-call]
+            subscriber.subscribe(self._channel)
+            heard_at = time.monotonic()
+            while True:
+                message = subscriber.get_message(timeout=PING_SECONDS)
+                if message is not None and message["type"] == "message":
+                    queue, _, count = message["data"].decode().partition(" ")
+                    hint(queue, int(count))
+                if time.monotonic() - heard_at >= PING_SECONDS:
+                    subscriber.ping()
+                    heard_at = time.monotonic()
