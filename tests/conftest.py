@@ -1,0 +1,189 @@
+"""What every test may ask for: a private real Redis, a user table of its own, the app on both, and who calls it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask, has_app_context
+from flask.testing import FlaskClient
+from redis import Redis
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.models import Account
+from app.services.passwords import Passwords
+from app.settings import Secret, Settings
+from app.storage.keys import QueueKeys
+from app.storage.sql.engine import make_engine
+from app.storage.sql.migrate import migrate
+from app.storage.sql.users import SqlUserStore
+from app.web.context import EXTENSION, Services
+from tests.redis_server import PrivateRedis
+
+SECRET = "the-secret-of-the-tests-and-nothing-else"
+PASSWORD = "correct horse battery staple"
+
+
+def _account(number: int, username: str, *roles: str, permissions: tuple[str, ...] = ()) -> Account:
+    return Account(f"{number:032x}", username, roles, permissions, disabled=False, epoch=0)
+
+
+ACCOUNTS = {
+    account.username: account
+    for account in (
+        _account(1, "admin", "admin"),
+        _account(2, "producer", "producer"),
+        _account(3, "consumer", "consumer"),
+        _account(4, "viewer", "viewer"),
+        _account(5, "orders-producer", permissions=("push:orders.*",)),
+        _account(6, "orders-consumer", permissions=("pop:orders.*",)),
+        _account(7, "nobody"),
+    )
+}
+
+MakeApp = Callable[[Settings], Flask]
+Bearer = Callable[[str], dict[str, str]]
+Login = Callable[[str, str], TestResponse]
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[PrivateRedis]:
+    with PrivateRedis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def user_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database that holds `ACCOUNTS`, all with `PASSWORD`; to be copied, not used."""
+    directory = tmp_path_factory.mktemp("user-table")
+    engine = make_engine(f"sqlite:///{directory / 'pulpo.db'}")
+    migrate(engine, lock_file=directory / "migrate.lock")
+    password_hash = Passwords().hash(PASSWORD)
+    for account in ACCOUNTS.values():
+        SqlUserStore(engine).add(account, password_hash)
+    engine.dispose()
+    return directory / "pulpo.db"
+
+
+@pytest.fixture
+def redis_client(redis_server: PrivateRedis) -> Iterator[Redis]:
+    """A client of the private server, which is empty when the test begins."""
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def settings(tmp_path: Path, user_table: Path, redis_server: PrivateRedis, redis_client: Redis) -> Settings:
+    shutil.copy(user_table, tmp_path / "pulpo.db")
+    return Settings(data_dir=tmp_path, secret=Secret(SECRET), redis_url=Secret(redis_server.url))
+
+
+@pytest.fixture
+def make_app() -> Iterator[MakeApp]:
+    """Makes apps of settings, and closes their connections when the test ends."""
+    apps: list[Flask] = []
+
+    def make(settings: Settings) -> Flask:
+        apps.append(create_app(settings))
+        return apps[-1]
+
+    yield make
+    for app in apps:
+        _close(app)
+
+
+@pytest.fixture
+def app(settings: Settings, make_app: MakeApp) -> Flask:
+    return make_app(settings)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A caller without a token."""
+    return app.test_client()
+
+
+@pytest.fixture
+def bearer(app: Flask) -> Bearer:
+    """The headers of a user of `ACCOUNTS`, with a token minted without a login."""
+    return lambda username: bearer_headers(app, username)
+
+
+@pytest.fixture
+def login(client: FlaskClient) -> Login:
+    """A real login, which costs what argon2 costs."""
+    return lambda username, password: client.post("/login", json={"username": username, "password": password})
+
+
+@pytest.fixture
+def admin(app: Flask) -> FlaskClient:
+    return client_of(app, "admin")
+
+
+@pytest.fixture
+def producer(app: Flask) -> FlaskClient:
+    """May push to and count every queue."""
+    return client_of(app, "producer")
+
+
+@pytest.fixture
+def consumer(app: Flask) -> FlaskClient:
+    """May pop from, count and peek into every queue."""
+    return client_of(app, "consumer")
+
+
+@pytest.fixture
+def viewer(app: Flask) -> FlaskClient:
+    """May count every queue and see the system."""
+    return client_of(app, "viewer")
+
+
+@pytest.fixture
+def orders_producer(app: Flask) -> FlaskClient:
+    """May push to orders.* and nothing else."""
+    return client_of(app, "orders-producer")
+
+
+@pytest.fixture
+def orders_consumer(app: Flask) -> FlaskClient:
+    """May pop from orders.* and nothing else."""
+    return client_of(app, "orders-consumer")
+
+
+@pytest.fixture
+def end_leases(redis_client: Redis) -> Callable[[str], None]:
+    """Makes every lease of a queue run out now, as if its time had passed."""
+
+    def end(queue: str) -> None:
+        for key in QueueKeys.of("pulpo", queue).leased:
+            redis_client.zadd(key, dict.fromkeys(redis_client.zrange(key, 0, -1), 1)) if redis_client.exists(key) else 0
+
+    return end
+
+
+@pytest.fixture(autouse=True)
+def _no_context_is_left_over() -> Iterator[None]:
+    yield
+    assert not has_app_context()
+
+
+def bearer_headers(app: Flask, username: str) -> dict[str, str]:
+    services: Services = app.extensions[EXTENSION]
+    return {"Authorization": f"Bearer {services.tokens.issue(ACCOUNTS[username])}"}
+
+
+def client_of(app: Flask, username: str) -> FlaskClient:
+    """A client that presents a token of `username` with every request."""
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = bearer_headers(app, username)["Authorization"]
+    return client
+
+
+def _close(app: Flask) -> None:
+    services: Services = app.extensions[EXTENSION]
+    services.health._redis._client.close()  # type: ignore[attr-defined]
+    services.accounts._users._engine.dispose()  # type: ignore[attr-defined]
