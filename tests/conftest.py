@@ -160,7 +160,8 @@ def end_leases(redis_client: Redis) -> Callable[[str], None]:
 
     def end(queue: str) -> None:
         for key in QueueKeys.of("pulpo", queue).leased:
-            redis_client.zadd(key, dict.fromkeys(redis_client.zrange(key, 0, -1), 1)) if redis_client.exists(key) else 0
+            for message_id, _ in redis_client.zscan_iter(key):
+                redis_client.zadd(key, {message_id: 1})
 
     return end
 

@@ -164,14 +164,12 @@ def test_health_of_a_frozen_redis_fails_within_5_s(app_on_second_redis: Flask, s
 
 
 @pytest.mark.parametrize("queue", ["default", "a-new-one"])
-def test_a_full_redis_refuses_a_push_and_keeps_nothing_of_it(
-    admin: FlaskClient, full_redis: Redis, queue: str
-) -> None:
-    before = {key: full_redis.dump(key) for key in full_redis.keys()}
+def test_a_full_redis_refuses_a_push_and_keeps_nothing_of_it(admin: FlaskClient, full_redis: Redis, queue: str) -> None:
+    before = {key: full_redis.dump(key) for key in full_redis.scan_iter()}
     answer = admin.post(f"/queues/{queue}/push", json={"messages": [{"message": 1}, {"message": 2, "delay": 60}]})
     problem(answer, 503, "store-full")
     assert int(answer.headers["Retry-After"]) >= 1
-    assert {key: full_redis.dump(key) for key in full_redis.keys()} == before
+    assert {key: full_redis.dump(key) for key in full_redis.scan_iter()} == before
 
 
 def test_a_full_redis_still_gives_its_messages(admin: FlaskClient, full_redis: Redis) -> None:
