@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_env()
     logging.getLogger("app").setLevel(settings.log_level.upper())
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    app.url_map.merge_slashes = False  # //push is not a slip that a redirect should mend
     app.extensions[EXTENSION] = _services(settings)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
@@ -72,7 +72,6 @@ def _services(settings: Settings) -> Services:
         queues=MessageQueue(
             RedisQueueStore(redis, prefix=settings.redis_prefix),
             LongPoll(RedisHints(redis, prefix=settings.redis_prefix), most=settings.threads - SPARE_THREADS),
-            max_message_bytes=settings.max_message_bytes,
         ),
         dead_letters=DeadLetters(RedisDeadLetterStore(redis, prefix=settings.redis_prefix)),
         accounts=Accounts(users_table, Passwords()),

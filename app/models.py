@@ -150,6 +150,7 @@ class Settled(msgspec.Struct, frozen=True):
 
     status: SettleStatus
     id: str | None = None
+    queue: str | None = None
     lease_expires_at_ms: int | None = None
 
 
@@ -239,4 +240,4 @@ def _is_granted(permissions: tuple[str, ...], action: str, queue: str | None) ->
 
 @lru_cache(maxsize=1_000)
 def _pattern(glob: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in glob.split("*")))
+    return re.compile(".*".join(re.escape(part) for part in glob.split("*")), re.DOTALL)

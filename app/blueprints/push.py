@@ -22,7 +22,7 @@ def push(queue: str = DEFAULT_QUEUE) -> Response:
 
 def push_messages(services: Services, call: Call) -> Answer:
     """201 with the `id` of the message, or with the `ids` of several in their order."""
-    asked = read_push(call, max_depth=services.limits.max_depth)
+    asked = read_push(call, services.limits)
     ids = services.queues.push(call.queue, asked.messages)
     return json_answer(
         201, {"queue": call.queue, "ids": ids} if asked.is_plural else {"queue": call.queue, "id": ids[0]}

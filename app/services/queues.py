@@ -1,10 +1,10 @@
-"""The rules of the queue: which names and sizes there may be, and who may settle what."""
+"""The rules of the queue: what it may be called, and who may settle what."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from app.errors import Fault, Forbidden, Invalid, LeaseLost, MessageNotFound, MessageTooLarge
+from app.errors import Fault, Forbidden, Invalid, LeaseLost, MessageNotFound
 from app.models import (
     Counts,
     GiveBack,
@@ -29,15 +29,13 @@ SettleOneQueue = Callable[[str, Sequence[Receipt]], Settlement]
 class MessageQueue:
     """Every queue there is, by name."""
 
-    def __init__(self, store: QueueStore, long_poll: LongPoll, *, max_message_bytes: int) -> None:
+    def __init__(self, store: QueueStore, long_poll: LongPoll) -> None:
         self._store = store
         self._long_poll = long_poll
-        self._max_message_bytes = max_message_bytes
 
     def push(self, queue: str, messages: Sequence[NewMessage]) -> list[str]:
-        """Adds all of `messages`, or none; returns their ids. Raises `Invalid`, `MessageTooLarge`, `QueueFull`."""
+        """Adds all of `messages`, or none; returns their ids. Raises `Invalid`, `QueueFull`."""
         check_queue_name(queue)
-        self._check_sizes(messages)
         return self._store.push(queue, messages)
 
     def pop(self, queue: str, *, limit: int, lease_ms: int | None) -> Popped:
@@ -87,20 +85,6 @@ class MessageQueue:
         """Keeps what each receipt leases for `lease_ms` from now; one that fails hinders no other."""
         return _settle(caller, receipts, lambda queue, held: self._store.extend(queue, held, lease_ms=lease_ms))
 
-    def _check_sizes(self, messages: Sequence[NewMessage]) -> None:
-        limit = self._max_message_bytes
-        faults = [
-            Fault(f"The message has {len(message.body)} bytes.", pointer=f"/messages/{index}/message")
-            for index, message in enumerate(messages)
-            if len(message.body) > limit
-        ]
-        if faults:
-            size = max(len(message.body) for message in messages)
-            detail = (
-                f"A message may have {limit} bytes; this one has {size}. Send less, or raise PULPO_MAX_MESSAGE_BYTES."
-            )
-            raise MessageTooLarge(detail, faults=faults if len(messages) > 1 else ())
-
 
 def settled_or_raise(settled: Settled) -> Settled:
     """`settled` if it succeeded. Raises `Invalid`, `Forbidden`, `MessageNotFound` or `LeaseLost` if it did not."""
@@ -108,7 +92,7 @@ def settled_or_raise(settled: Settled) -> Settled:
         case "invalid":
             raise Invalid("This is no receipt; send one as pop answered it.", faults=[NO_RECEIPT])
         case "forbidden":
-            raise Forbidden("This needs the permission pop on the receipt's queue.")
+            raise Forbidden(f"This needs the permission pop:{settled.queue}.")
         case "message-not-found":
             raise MessageNotFound("The message is gone: it was settled, given back, buried or purged.")
         case "lease-lost":
@@ -127,10 +111,10 @@ def _settle(caller: Principal, texts: Sequence[str], settle: SettleOneQueue) -> 
         if caller.may("pop", receipt.queue):
             by_queue.setdefault(receipt.queue, []).append((index, receipt))
         else:
-            results[index] = Settled("forbidden", receipt.id)
+            results[index] = Settled("forbidden", receipt.id, receipt.queue)
     for queue, numbered in by_queue.items():
         settlement = settle(queue, [receipt for _, receipt in numbered])
         for (index, receipt), status in zip(numbered, settlement.statuses, strict=True):
             ends = settlement.lease_expires_at_ms if status == "extended" else None
-            results[index] = Settled(status, receipt.id, ends)
+            results[index] = Settled(status, receipt.id, receipt.queue, ends)
     return results

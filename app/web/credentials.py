@@ -9,6 +9,7 @@ from flask import request
 from msgspec import Meta
 
 from app.web import payloads
+from app.web.bodies import read_body
 
 MAX_LOGIN_BYTES = 16_384
 MAX_LENGTH = 1024
@@ -27,8 +28,7 @@ class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_credentials() -> Credentials:
     """The credentials of this request. Raises `Malformed`, `Invalid`."""
-    request.max_content_length = MAX_LOGIN_BYTES
-    body = request.get_data(cache=True)
+    body = read_body(most=MAX_LOGIN_BYTES)
     if request.mimetype in FORMS and not body.lstrip().startswith(b"{"):
         return payloads.convert(request.form.to_dict(), Credentials)
     return payloads.decode(body, Credentials)

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from flask import request
 from msgspec import UNSET, Meta, UnsetType
 
 from app.errors import Fault, Invalid
 from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, DeadReason
 from app.web import payloads
+from app.web.bodies import read_body
 from app.web.exchange import options, timestamp
 from app.web.pops import content
 
@@ -64,7 +64,7 @@ def read_page() -> Page:
 def read_redrive() -> Redrive:
     """The redrive that this request asks for. Raises `Malformed`, `Invalid`."""
     payloads.convert(options(), payloads.Nothing)
-    asked = payloads.decode(request.get_data(), Redrive)
+    asked = payloads.decode(read_body(), Redrive)
     if asked.ids is not UNSET and asked.filter != DeadFilter():
         detail = "Name either ids or a filter."
         raise Invalid(detail, faults=[Fault(detail, pointer="/ids")])

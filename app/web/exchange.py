@@ -12,6 +12,7 @@ from flask import Response, request
 
 from app.errors import Fault, Invalid
 from app.models import Principal
+from app.web.bodies import read_body
 from app.web.context import Services, caller, services
 
 JSON = "application/json"
@@ -50,7 +51,7 @@ def answer(operation: Operation, queue: str = "") -> Response:
         options=options(),
         content_type=request.headers.get("Content-Type", ""),
         accept=request.headers.get("Accept", ""),
-        body=request.get_data(cache=False),
+        body=read_body(),
         is_gone=hung_up(request.environ.get("gunicorn.socket")),
     )
     result = operation(services(), call)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,11 +27,20 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def decode(body: bytes, form: type[Form]) -> Form:
     """`body` as a `form`; an empty body is the empty object. Raises `Malformed` or `Invalid`."""
     check_utf8(body)
+    with _malformed_if_unreadable():
+        try:
+            return msgspec.json.decode(body or b"{}", type=form)
+        except msgspec.ValidationError as error:
+            # It ends the reading where it stands; what follows may be no JSON at all.
+            msgspec.json.decode(body or b"{}", type=msgspec.Raw)
+            fault = fault_of(error)
+            raise Invalid(_sentence(fault), faults=[fault]) from error
+
+
+@contextmanager
+def _malformed_if_unreadable() -> Iterator[None]:
     try:
-        return msgspec.json.decode(body or b"{}", type=form)
-    except msgspec.ValidationError as error:
-        fault = fault_of(error)
-        raise Invalid(_sentence([fault]), faults=[fault]) from error
+        yield
     except msgspec.DecodeError as error:
         raise Malformed(f"The body is not well-formed JSON ({error}); with curl, send it by --json.") from error
     except RecursionError as error:
@@ -44,7 +54,7 @@ def convert(options: Mapping[str, str], form: type[Form]) -> Form:
     except msgspec.ValidationError as error:
         fault = fault_of(error)
         name = (fault.pointer or "").lstrip("/") or None
-        raise Invalid(_sentence([fault]), faults=[Fault(fault.detail, parameter=name)]) from error
+        raise Invalid(_sentence(fault), faults=[Fault(fault.detail, parameter=name)]) from error
 
 
 def merge(body: Form, query: Form) -> Form:
@@ -83,19 +93,10 @@ def fault_of(error: msgspec.ValidationError, *, at: str = "") -> Fault:
     return Fault(what, pointer=at + path)
 
 
-def raise_if_faulty(faults: Iterable[Fault]) -> None:
-    """Raises `Invalid` naming the first hundred of `faults`, if there are any."""
-    named = list(faults)[:MAX_FAULTS]
-    if named:
-        raise Invalid(_sentence(named), faults=named)
-
-
 def _given(form: msgspec.Struct) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(form).items() if value is not msgspec.UNSET}
 
 
-def _sentence(faults: list[Fault]) -> str:
-    first = faults[0]
-    place = f" at {first.pointer}" if first.pointer else ""
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{first.detail}{place}{more}."
+def _sentence(fault: Fault) -> str:
+    place = f" at {fault.pointer}" if fault.pointer else ""
+    return f"{fault.detail}{place}."

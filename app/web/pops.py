@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from app.errors import NotAcceptable
+from app.errors import Fault, Invalid, NotAcceptable
 from app.models import MAX_BATCH, MAX_LEASE_SECONDS, MAX_WAIT_SECONDS, Delivery, Popped
 from app.web import payloads
 from app.web.exchange import OCTETS, Answer, Call, json_answer, timestamp
@@ -68,8 +68,11 @@ def _json_answer(queue: str, asked: Pop, popped: Popped) -> Answer:
 
 
 def _lease_ms(lease: float | UnsetType) -> int | None:
-    if lease is UNSET or lease is False:
+    if lease is UNSET:
         return 0
+    if lease is False:
+        detail = "A lease is a number of seconds, or true for the queue's own; leave it out to remove the message."
+        raise Invalid(detail, faults=[Fault(detail, pointer="/lease")])
     return None if lease is True else round(lease * 1000)
 
 

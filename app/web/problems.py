@@ -44,9 +44,9 @@ KINDS: dict[type[errors.PulpoError], Kind] = {
 
 # What Flask and Werkzeug raise of their own accord.
 HTTP_KINDS: dict[int, Kind] = {
+    400: KINDS[errors.Malformed],
     404: Kind(404, "not-found", "There is no such page"),
     405: Kind(405, "method-not-allowed", "The method is not allowed here"),
-    413: KINDS[errors.RequestTooLarge],
 }
 BROKEN = Kind(500, "internal", "Pulpo failed")
 
@@ -96,8 +96,6 @@ def _detail(error: HTTPException) -> str:
         return f"Nothing lives at {request.path}; GET / lists what there is."
     if error.code == 405:
         return f"{request.method} is not allowed here; the Allow header lists what is."
-    if error.code == 413:
-        return f"A request may have {request.max_content_length} bytes here; send less at once."
     return error.description or error.name
 
 

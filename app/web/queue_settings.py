@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from flask import request
 from msgspec import Meta
 
 from app.errors import Fault, Invalid
 from app.models import MAX_DELAY_SECONDS, MAX_LEASE_SECONDS, QueueSettings, QueueTotals
 from app.web import payloads
+from app.web.bodies import read_body
 from app.web.exchange import options
 
 Wait = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
@@ -40,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def read_settings() -> QueueSettings:
     """The settings that this request brings. Raises `Malformed`, `Invalid`."""
     payloads.convert(options(), payloads.Nothing)
-    given = payloads.decode(request.get_data(), Settings)
+    given = payloads.decode(read_body(), Settings)
     if given.backoff.base > given.backoff.max:
         detail = "The backoff's base is greater than its max."
         raise Invalid(detail, faults=[Fault(detail, pointer="/backoff/base")])

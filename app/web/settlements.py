@@ -13,17 +13,14 @@ from app.services.queues import settled_or_raise
 from app.web import payloads
 from app.web.exchange import Answer, Call, json_answer, timestamp
 
-MAX_RECEIPT_LENGTH = 256
 MAX_ERROR_LENGTH = 1024
-
-ReceiptText = Annotated[str, Meta(max_length=MAX_RECEIPT_LENGTH)]
 
 
 class Ack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One receipt, or several."""
 
-    receipt: ReceiptText | UnsetType = UNSET
-    receipts: Annotated[list[ReceiptText], Meta(min_length=1, max_length=MAX_BATCH)] | UnsetType = UNSET
+    receipt: str | UnsetType = UNSET
+    receipts: Annotated[list[str], Meta(min_length=1, max_length=MAX_BATCH)] | UnsetType = UNSET
 
     @property
     def asked(self) -> list[str]:

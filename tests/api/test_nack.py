@@ -140,3 +140,21 @@ def test_a_nack_twice_finds_nothing_the_second_time(admin: FlaskClient) -> None:
 def test_a_nack_with_a_delay_that_is_dead_is_refused(admin: FlaskClient) -> None:
     answer = admin.post("/nack", json={"receipt": "x", "dead": True, "delay": 1})
     assert (answer.status_code, answer.get_json()["code"]) == (422, "invalid")
+
+
+def test_an_empty_message_goes_all_the_ways_that_others_go(admin: FlaskClient, end_leases: EndLeases) -> None:
+    """Its 0 bytes must not become the "-0" that Redis takes for no number, after the script wrote something else."""
+    admin.put("/queues/q", json={"max_attempts": 2})
+    for _ in range(3):
+        admin.post("/queues/q/push", data=b"", content_type="text/plain")
+    acked, rejected, spent = (admin.post("/queues/q/pop", json={"lease": 30}).get_json() for _ in range(3))
+    assert admin.post("/ack", json={"receipt": acked["receipt"]}).status_code == 200
+    assert admin.post("/nack", json={"receipt": rejected["receipt"], "dead": True}).status_code == 200
+    admin.post("/nack", json={"receipt": spent["receipt"], "delay": 0})
+    admin.post("/queues/q/pop", json={"lease": 30})
+    end_leases("q")
+    assert admin.post("/queues/q/redrive").get_json() == {"moved": 2, "remaining": 0}
+    taken = admin.post("/queues/q/pop", json={"max": 5}).get_json()["messages"]
+    assert [item["message"] for item in taken] == ["", ""]
+    counts = admin.get("/queues/q/count").get_json()
+    assert (counts["ready"], counts["leased"], counts["dead"], counts["bytes"]) == (0, 0, 0, 0)

@@ -22,8 +22,6 @@ for i = 1, #ARGV, 2 do
   reply[#reply + 1] = entry and DONE or place
 end
 
-if acked > 0 then
-  redis.call('HINCRBY', stats, 'bytes', -bytes)
-  redis.call('HINCRBY', stats, 'acked', acked)
-end
+add(stats, 'bytes', -bytes)
+add(stats, 'acked', acked)
 return reply

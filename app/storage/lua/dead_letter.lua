@@ -30,7 +30,7 @@ local envelope = with_ended_deliveries(envelope_of(entry), attempt_of(entry))
 if removes then
   redis.call('ZREM', last, id)
   redis.call('HDEL', inflight, id)
-  redis.call('HINCRBY', stats, 'bytes', -body_bytes(envelope))
-  redis.call('HINCRBY', stats, 'died', 1)
+  add(stats, 'bytes', -body_bytes(envelope))
+  add(stats, 'died', 1)
 end
 return {died_at, dead_letter(envelope, MAX_ATTEMPTS, '')}

@@ -64,7 +64,7 @@ local function finish_burials(stats, dead, dead_messages, now, most, longest_ms)
     held = held + redis.call('ZCARD', dead[reason])
   end
   for _ = 1, math.min(held - most, MOST_AT_ONCE) do dropped = dropped + drop_oldest(dead, dead_messages) end
-  redis.call('HINCRBY', stats, 'bytes', -burials.bytes)
-  redis.call('HINCRBY', stats, 'died', burials.count)
-  if dropped > 0 then redis.call('HINCRBY', stats, 'dead_dropped', dropped) end
+  add(stats, 'bytes', -burials.bytes)
+  add(stats, 'died', burials.count)
+  add(stats, 'dead_dropped', dropped)
 end

@@ -23,6 +23,11 @@ local function with_ended_deliveries(envelope, count)
   return string.sub(envelope, 1, 18) .. struct.pack('>H', count) .. string.sub(envelope, 21)
 end
 
+-- Adds to a counter of the queue. Nothing is no call: Lua writes a negative 0 as "-0", which is no integer to Redis.
+local function add(stats, counter, amount)
+  if amount ~= 0 then redis.call('HINCRBY', stats, counter, amount) end
+end
+
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)

@@ -57,6 +57,6 @@ for i = #ARGV - 1, FIRST, -2 do
 end
 
 finish_burials(stats, dead, dead_messages, now, setting(4), setting(5))
-if nacked > 0 then redis.call('HINCRBY', stats, 'nacked', nacked) end
+add(stats, 'nacked', nacked)
 publish_hint(KEYS[16], channel, queue, nacked - burials.count)
 return reply

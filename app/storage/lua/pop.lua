@@ -119,9 +119,9 @@ if taken > 0 then
       if #leases[place] > 0 then redis.call('ZADD', leased[place], unpack(leases[place])) end
     end
   else
-    redis.call('HINCRBY', stats, 'bytes', -taken_bytes)
+    add(stats, 'bytes', -taken_bytes)
   end
-  redis.call('HINCRBY', stats, 'delivered', taken)
+  add(stats, 'delivered', taken)
 elseif waits_ms > 0 then
   -- Deleted first: a full Redis refuses what begins with a SET, and a pop must pass.
   redis.call('DEL', waiting)

@@ -72,8 +72,8 @@ for _, item in ipairs(asked) do
   moved = moved + 1
 end
 if moved > 0 then
-  redis.call('HINCRBY', stats, 'bytes', bytes)
-  redis.call('HINCRBY', stats, 'redriven', moved)
+  add(stats, 'bytes', bytes)
+  add(stats, 'redriven', moved)
   publish_hint(KEYS[16], channel, queue, moved)
 end
 return {moved, is_by_id and #asked - moved or left_of_filter(), now}
