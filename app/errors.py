@@ -32,6 +32,10 @@ class Invalid(PulpoError):
     """The input is well-formed and wrong."""
 
 
+class IdempotencyKeyReused(PulpoError):
+    """A key was used for something else before."""
+
+
 class MessageTooLarge(PulpoError):
     """A message is larger than `PULPO_MAX_MESSAGE_BYTES`."""
 

@@ -34,11 +34,26 @@ SettleStatus = Literal["acked", "nacked", "extended", "lease-lost", "message-not
 
 
 class NewMessage(msgspec.Struct, frozen=True):
-    """A message on its way in. `content_type` None: the body is JSON."""
+    """A message on its way in. `content_type` None: the body is JSON. One `key` is pushed once within a window."""
 
     body: bytes
     content_type: str | None = None
     delay_ms: int = 0
+    key: str | None = None
+
+
+class RequestKey(msgspec.Struct, frozen=True):
+    """An idempotency key: what its caller did under it is not done again for a while."""
+
+    caller: str
+    key: str
+
+
+class Pushed(msgspec.Struct, frozen=True):
+    """The ids of the messages asked for, in their order, and how many of them were not there before."""
+
+    ids: list[str]
+    new: int
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -75,6 +90,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     backoff_max_ms: int = 300_000
     dead_max_messages: int = 10_000
     dead_ttl_ms: int = 14 * 86_400_000
+    dedup_window_ms: int = 300_000
     max_messages: int | None = None
     max_bytes: int | None = None
 

@@ -12,6 +12,8 @@ from app.web.pushes import read_push
 
 bp = Blueprint("push", __name__)
 
+REPLAYED = {"Idempotency-Replayed": "true"}
+
 
 @bp.post("/push")
 @bp.post("/queues/<queue>/push")
@@ -21,9 +23,9 @@ def push(queue: str = DEFAULT_QUEUE) -> Response:
 
 
 def push_messages(services: Services, call: Call) -> Answer:
-    """201 with the `id` of the message, or with the `ids` of several in their order."""
+    """201 with the `id` of the message, or with the `ids` of several in their order; 200 if all were there before."""
     asked = read_push(call, services.limits)
-    ids = services.queues.push(call.queue, asked.messages)
-    return json_answer(
-        201, {"queue": call.queue, "ids": ids} if asked.is_plural else {"queue": call.queue, "id": ids[0]}
-    )
+    pushed = services.queues.push(call.queue, asked.messages, key=call.key)
+    ids = {"ids": pushed.ids} if asked.is_plural else {"id": pushed.ids[0]}
+    content = {"queue": call.queue, **ids}
+    return json_answer(201, content) if pushed.new else json_answer(200, content, REPLAYED)

@@ -15,10 +15,12 @@ from app.models import (
     GiveBack,
     NewMessage,
     Popped,
+    Pushed,
     QueueSettings,
     QueueTotals,
     Receipt,
     Redriven,
+    RequestKey,
     Settlement,
     SettleStatus,
 )
@@ -27,11 +29,13 @@ from app.models import (
 class QueueStore(Protocol):
     """The queues; every method is atomic. Each may raise `StoreUnavailable`, `push` and `configure` also `StoreFull`.
 
-    `push` may raise `QueueFull`, `describe` `QueueNotFound`.
+    `push` may raise `QueueFull`, `IdempotencyKeyReused`, `describe` `QueueNotFound`.
     """
 
-    def push(self, queue: str, messages: Sequence[NewMessage]) -> list[str]: ...
-    def pop(self, queue: str, *, limit: int, lease_ms: int | None, waits: bool = False) -> Popped: ...
+    def push(self, queue: str, messages: Sequence[NewMessage], key: RequestKey | None) -> Pushed: ...
+    def pop(
+        self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waits: bool = False
+    ) -> Popped: ...
     def count(self, queue: str) -> Counts: ...
     def configure(self, queue: str, settings: QueueSettings) -> tuple[bool, QueueTotals]: ...
     def describe(self, queue: str) -> tuple[QueueSettings, QueueTotals]: ...

@@ -11,9 +11,11 @@ from app.models import (
     NewMessage,
     Popped,
     Principal,
+    Pushed,
     QueueSettings,
     QueueTotals,
     Receipt,
+    RequestKey,
     Settled,
     Settlement,
 )
@@ -33,24 +35,37 @@ class MessageQueue:
         self._store = store
         self._long_poll = long_poll
 
-    def push(self, queue: str, messages: Sequence[NewMessage]) -> list[str]:
-        """Adds all of `messages`, or none; returns their ids. Raises `Invalid`, `QueueFull`."""
-        check_queue_name(queue)
-        return self._store.push(queue, messages)
+    def push(self, queue: str, messages: Sequence[NewMessage], *, key: RequestKey | None = None) -> Pushed:
+        """Adds all of `messages`, or none; those pushed before under the same key keep their ids.
 
-    def pop(self, queue: str, *, limit: int, lease_ms: int | None) -> Popped:
-        """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time."""
+        Raises `Invalid`, `QueueFull`, `IdempotencyKeyReused`.
+        """
         check_queue_name(queue)
-        return self._store.pop(queue, limit=limit, lease_ms=lease_ms)
+        return self._store.push(queue, messages, key)
+
+    def pop(self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None = None) -> Popped:
+        """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time.
+
+        Under a `key` that was used before, answers what was leased then, as far as it still is.
+        """
+        check_queue_name(queue)
+        return self._store.pop(queue, limit=limit, lease_ms=lease_ms, key=key)
 
     def wait_and_pop(
-        self, queue: str, *, limit: int, lease_ms: int | None, wait_seconds: float, is_gone: Callable[[], bool]
+        self,
+        queue: str,
+        *,
+        limit: int,
+        lease_ms: int | None,
+        key: RequestKey | None = None,
+        wait_seconds: float,
+        is_gone: Callable[[], bool],
     ) -> Popped:
         """The same, but waits up to `wait_seconds` if there is no message. A caller that `is_gone` takes nothing."""
         check_queue_name(queue)
 
         def take(*, waits: bool) -> Popped:
-            return self._store.pop(queue, limit=limit, lease_ms=lease_ms, waits=waits)
+            return self._store.pop(queue, limit=limit, lease_ms=lease_ms, key=key, waits=waits)
 
         return self._long_poll.wait_for(queue, take, seconds=wait_seconds, is_gone=is_gone)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 
 class QueueKeys(msgspec.Struct, frozen=True):
     """The keys of one queue. They share the hash tag `{queue}`, so they share a Cluster slot."""
 
+    base: str
     stats: str
     settings: str
     delayed: str
@@ -22,6 +25,7 @@ class QueueKeys(msgspec.Struct, frozen=True):
     def of(cls, prefix: str, queue: str) -> QueueKeys:
         base = f"{prefix}:{{{queue}}}"
         return cls(
+            base=base,
             stats=f"{base}:stats",
             settings=f"{base}:settings",
             delayed=f"{base}:delayed",
@@ -44,6 +48,18 @@ class QueueKeys(msgspec.Struct, frozen=True):
         """For scripts that look at dead letters, those that still lie where their last lease ended among them."""
         return [self.stats, self.inflight, self.leased[3], self.dead_messages, *self.dead]
 
+    def of_request(self, caller: str, key: str) -> str:
+        """The record of what a caller pushed under an idempotency key."""
+        return f"{self.base}:idem:{_digest(caller, key)}"
+
+    def of_pop(self, caller: str, key: str) -> str:
+        """The record of what a caller popped under an idempotency key."""
+        return f"{self.base}:replay:{_digest(caller, key)}"
+
+    def of_message(self, key: str) -> str:
+        """The record of the message that was pushed under a deduplication key."""
+        return f"{self.base}:key:{key}"
+
 
 def queue_index(prefix: str) -> str:
     """The ZSET that lists the names of all queues."""
@@ -58,3 +74,7 @@ def hint_channel(prefix: str) -> str:
 def health_probe(prefix: str) -> str:
     """The key that the health check writes."""
     return f"{prefix}:probe"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

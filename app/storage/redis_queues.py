@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 from collections.abc import Sequence
@@ -11,15 +12,17 @@ from typing import TypeVar
 import msgspec
 from redis import Redis
 
-from app.errors import QueueFull, QueueNotFound, StoreUnavailable
+from app.errors import Fault, IdempotencyKeyReused, QueueFull, QueueNotFound, StoreUnavailable
 from app.models import (
     Counts,
     GiveBack,
     NewMessage,
     Popped,
+    Pushed,
     QueueSettings,
     QueueTotals,
     Receipt,
+    RequestKey,
     Settlement,
     SettleStatus,
 )
@@ -31,10 +34,11 @@ from app.storage.scripts import Script
 ID_RANDOM_BYTES = 4
 NONCE_BYTES = 16
 INCARNATION_BYTES = 8
-FULL = -1
+FULL, KEY_REUSED = -1, -2
 WAITING_MARK_MS = 3_000  # a waiter looks every second, and so renews it
 MAX_REMEMBERED_QUEUES = 10_000
 
+Argument = bytes | str | int | float
 Form = TypeVar("Form", bound=msgspec.Struct)
 
 _DEFAULTS = QueueSettings()
@@ -59,40 +63,60 @@ class RedisQueueStore:
         self._nack = Script("nack")
         self._extend = Script("extend")
 
-    def push(self, queue: str, messages: Sequence[NewMessage]) -> list[str]:
-        """Adds `messages` in their order, all or none; returns their ids."""
-        keys = QueueKeys.of(self._prefix, queue)
+    def push(self, queue: str, messages: Sequence[NewMessage], key: RequestKey | None) -> Pushed:
+        """Adds `messages` in their order, all or none. Raises `QueueFull`, `IdempotencyKeyReused`."""
         was_listed = queue in self._listed
         if not was_listed:
             self._list(queue)
-        args: list[bytes | int | str] = [os.urandom(ID_RANDOM_BYTES), _incarnation(), self._channel, queue]
-        for message in messages:
-            args += (seal(message), message.delay_ms)
-        sets = [keys.stats, keys.settings, keys.delayed, *keys.ready, *keys.leased, keys.waiting]
-        is_new, *reply = self._push.run(self._client, sets, args)
+        is_new, *reply = self._push.run(self._client, *self._push_call(queue, messages, key))
         if is_new == FULL:
             limit, most = (part.decode() for part in reply)
             raise QueueFull(f"The queue {queue} would exceed its {limit} of {most}; pop or settle messages first.")
+        if is_new == KEY_REUSED:
+            raise _reused(messages, place=reply[0])
         if is_new and was_listed:  # it was deleted since
             self._listed.discard(queue)
             with suppress(StoreUnavailable):  # the messages are in; the next push lists the queue
                 self._list(queue)
-        return [format_id(message_id) for message_id in reply]
+        new, *ids = reply
+        return Pushed([format_id(message_id) for message_id in ids], new)
 
-    def pop(self, queue: str, *, limit: int, lease_ms: int | None, waits: bool = False) -> Popped:
+    def _push_call(
+        self, queue: str, messages: Sequence[NewMessage], key: RequestKey | None
+    ) -> tuple[list[str], list[Argument]]:
+        keys = QueueKeys.of(self._prefix, queue)
+        sets = [keys.stats, keys.settings, keys.delayed, *keys.ready, *keys.leased, keys.waiting]
+        if key is not None:
+            sets.append(keys.of_request(key.caller, key.key))
+        items: list[Argument] = []
+        for message in messages:
+            tail = seal(message)
+            items += [tail, message.delay_ms]
+            if message.key is None:
+                items.append("")
+            else:
+                sets.append(keys.of_message(message.key))
+                items.append(_fingerprint(tail, message.delay_ms))
+        fingerprint = b"" if key is None else _fingerprint(*items, *(message.key or "" for message in messages))
+        head: list[Argument] = [os.urandom(ID_RANDOM_BYTES), _incarnation(), self._channel, queue, _DEFAULTS.dedup_window_ms]
+        return sets, [*head, fingerprint, *items]
+
+    def pop(
+        self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waits: bool = False
+    ) -> Popped:
         """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time.
 
-        Where there is none and the caller `waits`, what comes within the next seconds is told by a hint.
+        Under a `key` that was used before, answers what was leased then, as far as it still is. Where there is nothing
+        and the caller `waits`, what comes within the next seconds is told by a hint.
         """
         keys = QueueKeys.of(self._prefix, queue)
-        nonce = os.urandom(NONCE_BYTES)
-        lease_end, due_in_ms, *taken = self._pop.run(
+        lease_end, due_in_ms, nonce, *taken = self._pop.run(
             self._client,
-            keys.all_states,
+            [*keys.all_states, *([] if key is None else [keys.of_pop(key.caller, key.key)])],
             [
                 limit,
                 -1 if lease_ms is None else lease_ms,
-                nonce,
+                os.urandom(NONCE_BYTES),
                 WAITING_MARK_MS if waits else 0,
                 _DEFAULTS.lease_ms,
                 _DEFAULTS.max_attempts,
@@ -141,7 +165,7 @@ class RedisQueueStore:
     def nack(self, queue: str, receipts: Sequence[Receipt], how: GiveBack) -> list[SettleStatus]:
         """Gives back the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
         keys = QueueKeys.of(self._prefix, queue)
-        args: list[bytes | str | int | float] = [
+        args: list[Argument] = [
             -1 if how.delay_ms is None else how.delay_ms,
             int(how.dead),
             how.error,
@@ -169,6 +193,23 @@ class RedisQueueStore:
         if len(self._listed) >= MAX_REMEMBERED_QUEUES:
             self._listed.clear()
         self._listed.add(queue)
+
+
+def _fingerprint(*parts: Argument) -> bytes:
+    """16 bytes that stand for `parts`, each set off by its length."""
+    digest = hashlib.sha256()
+    for part in parts:
+        raw = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(len(raw).to_bytes(4, "big") + raw)
+    return digest.digest()[:16]
+
+
+def _reused(messages: Sequence[NewMessage], *, place: int) -> IdempotencyKeyReused:
+    if not place:
+        return IdempotencyKeyReused("This Idempotency-Key came with another request before; take a new one.")
+    detail = "This key came with another message before; take a new one."
+    pointer = "/key" if len(messages) == 1 else f"/messages/{place - 1}/key"
+    return IdempotencyKeyReused(detail, faults=[Fault(detail, pointer=pointer)])
 
 
 def _incarnation() -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -11,11 +12,12 @@ import msgspec
 from flask import Response, request
 
 from app.errors import Fault, Invalid
-from app.models import Principal
+from app.models import Principal, RequestKey
 from app.web.bodies import read_body
 from app.web.context import Services, caller, services
 
 JSON = "application/json"
+REQUEST_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 OCTETS = "application/octet-stream"
 
 
@@ -27,6 +29,7 @@ class Call(msgspec.Struct, frozen=True):
     options: Mapping[str, str]
     content_type: str
     accept: str
+    key: RequestKey | None
     body: bytes
     is_gone: Callable[[], bool]
 
@@ -51,6 +54,7 @@ def answer(operation: Operation, queue: str = "") -> Response:
         options=options(),
         content_type=request.headers.get("Content-Type", ""),
         accept=request.headers.get("Accept", ""),
+        key=_request_key(),
         body=read_body(),
         is_gone=hung_up(request.environ.get("gunicorn.socket")),
     )
@@ -74,9 +78,19 @@ def hung_up(connection: socket.socket | None) -> Callable[[], bool]:
     return is_gone
 
 
-def json_answer(status: int, content: Any) -> Answer:
+def json_answer(status: int, content: Any, headers: Mapping[str, str] = {}) -> Answer:
     """An answer whose body is `content` as JSON; `msgspec.Raw` in it goes out verbatim."""
-    return Answer(status, msgspec.json.encode(content))
+    return Answer(status, msgspec.json.encode(content), headers=headers)
+
+
+def _request_key() -> RequestKey | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not REQUEST_KEY.fullmatch(key):
+        detail = "An Idempotency-Key has 1 to 255 printable ASCII characters."
+        raise Invalid(detail, faults=[Fault(detail, parameter="Idempotency-Key")])
+    return RequestKey(caller().username, key)
 
 
 def json_response(content: Any, status: int = 200) -> Response:

@@ -41,6 +41,9 @@ def read_pop(call: Call) -> Pop:
     is_raw = call.accept.partition(";")[0].strip().lower() == OCTETS
     if is_raw and options.max is not UNSET:
         raise NotAcceptable("Raw bytes carry one message; leave max out, or accept application/json.")
+    if call.key is not None and options.lease is UNSET:
+        detail = "An Idempotency-Key needs a lease: what was removed cannot be answered again."
+        raise Invalid(detail, faults=[Fault(detail, parameter="Idempotency-Key")])
     return Pop(
         limit=1 if options.max is UNSET else options.max,
         lease_ms=_lease_ms(options.lease),

@@ -38,6 +38,7 @@ KINDS: dict[type[errors.PulpoError], Kind] = {
     errors.UnsupportedMediaType: Kind(415, "unsupported-media-type", "The content type does not fit"),
     errors.Invalid: Kind(422, "invalid", "The input is not valid"),
     errors.QueueFull: Kind(429, "queue-full", "The queue is full"),
+    errors.IdempotencyKeyReused: Kind(422, "idempotency-key-reused", "The key was used for something else"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The store cannot be used now"),
     errors.StoreFull: Kind(503, "store-full", "The store is full"),
 }

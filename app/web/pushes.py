@@ -21,6 +21,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be said of a message."""
 
     delay: Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)] | UnsetType = UNSET
+    key: Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}$(?!\n)")] | UnsetType = UNSET
 
 
 class Item(Options, frozen=True, forbid_unknown_fields=True):
@@ -53,9 +54,9 @@ def read_push(call: Call, limits: Limits) -> Push:
         return Push([_raw_message(call, media_type, options, limits)], is_plural=False)
     body = payloads.decode(call.body, Body)
     if body.messages is UNSET:
-        merged = payloads.merge(Options(body.delay), options)
+        merged = payloads.merge(Options(body.delay, body.key), options)
         return Push([_json_message(body.message, merged, limits, at="")], is_plural=False)
-    if Item(body.delay, body.message) != Item() or options != Options():
+    if Item(body.delay, body.key, body.message) != Item() or options != Options():
         detail = "With messages, the options of each stand beside its message."
         raise Invalid(detail, faults=[Fault(detail, pointer="/messages")])
     return Push(_batch(body.messages, limits), is_plural=True)
@@ -70,7 +71,7 @@ def _raw_message(call: Call, media_type: str, options: Options, limits: Limits) 
     if len(content_type) > MAX_CONTENT_TYPE_LENGTH:
         raise Invalid(f"A Content-Type may have {MAX_CONTENT_TYPE_LENGTH} characters.")
     _check_size(call.body, limits, at="")
-    return NewMessage(call.body, content_type, _delay_ms(options))
+    return NewMessage(call.body, content_type, _delay_ms(options), _key(options))
 
 
 def _batch(items: list[Raw], limits: Limits) -> list[NewMessage]:
@@ -106,7 +107,7 @@ def _json_message(message: Raw | UnsetType, options: Options, limits: Limits, *,
     body = bytes(message)
     _check_size(body, limits, at=at)
     payloads.check_depth(body, limits.max_depth, at=f"{at}/message")
-    return NewMessage(body, delay_ms=_delay_ms(options))
+    return NewMessage(body, None, _delay_ms(options), _key(options))
 
 
 def _check_size(body: bytes, limits: Limits, *, at: str) -> None:
@@ -117,3 +118,7 @@ def _check_size(body: bytes, limits: Limits, *, at: str) -> None:
 
 def _delay_ms(options: Options) -> int:
     return 0 if options.delay is UNSET else round(options.delay * 1000)
+
+
+def _key(options: Options) -> str | None:
+    return None if options.key is UNSET else options.key

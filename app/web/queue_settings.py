@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lease: Annotated[float, Meta(ge=1, le=MAX_LEASE_SECONDS)] = 30
     max_attempts: Annotated[int, Meta(ge=1, le=1000)] = 5
     backoff: Backoff = Backoff()
+    dedup_window: Annotated[float, Meta(ge=1, le=86_400)] = 300
     max_messages: Many | None = None
     max_bytes: Many | None = None
     dead_max_messages: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
@@ -50,6 +51,7 @@ def read_settings() -> QueueSettings:
         backoff_base_ms=_ms(given.backoff.base),
         backoff_factor=given.backoff.factor,
         backoff_max_ms=_ms(given.backoff.max),
+        dedup_window_ms=_ms(given.dedup_window),
         max_messages=given.max_messages,
         max_bytes=given.max_bytes,
         dead_max_messages=given.dead_max_messages,
@@ -63,6 +65,7 @@ def write_queue(queue: str, own: QueueSettings, totals: QueueTotals) -> dict[str
         lease=own.lease_ms / 1000,
         max_attempts=own.max_attempts,
         backoff=Backoff(own.backoff_base_ms / 1000, own.backoff_factor, own.backoff_max_ms / 1000),
+        dedup_window=own.dedup_window_ms / 1000,
         max_messages=own.max_messages,
         max_bytes=own.max_bytes,
         dead_max_messages=own.dead_max_messages,

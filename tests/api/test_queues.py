@@ -9,6 +9,7 @@ DEFAULTS = {
     "lease": 30.0,
     "max_attempts": 5,
     "backoff": {"base": 1.0, "factor": 2.0, "max": 300.0},
+    "dedup_window": 300.0,
     "max_messages": None,
     "max_bytes": None,
     "dead_max_messages": 10000,

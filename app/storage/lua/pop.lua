@@ -5,19 +5,20 @@
 --
 -- KEYS  1 stats HASH, 2 settings HASH, 3 delayed ZSET, 4 inflight HASH, 5 dead:messages HASH,
 --       6-8 ready LISTs (high, normal, low), 9-12 leased ZSETs (high, normal, low, last), 13-15 dead ZSETs by reason,
---       16 waiting STRING
+--       16 waiting STRING, 17 the record of an earlier pop under the same key, if the caller gives one
 -- ARGV  1 most messages, 2 lease in ms (0: remove, -1: the queue's own), 3 nonce (16 random bytes),
 --       4 how long somebody waits for a hint if nothing is there, in ms (0: nobody), 5-8 what holds where the queue has no setting: lease_ms, max_attempts, dead_max_messages, dead_ttl_ms
 -- Returns  when the leases end (ms, 0 if none); in how many ms the next message falls due if there is none now (-1: it
---          is not known of any); then for each message: its attempt, its envelope
+--          is not known of any); the nonce of the receipts; then for each message: its attempt, its envelope
 
 --@include receipts
 --@include dead_letters
+--@include replays
 
 local stats, settings, delayed, inflight, dead_messages = unpack(KEYS, 1, 5)
 local ready, leased = {KEYS[6], KEYS[7], KEYS[8]}, {KEYS[9], KEYS[10], KEYS[11], KEYS[12]}
 local dead = {KEYS[13], KEYS[14], KEYS[15]}
-local waiting = KEYS[16]
+local waiting, replay = KEYS[16], KEYS[17]
 local wanted, lease, nonce, waits_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 
 local now = now_ms()
@@ -45,13 +46,13 @@ local function move_the_due()
   end
 end
 
-local reply, taken, taken_bytes = {0, -1}, 0, 0
+local reply, taken, taken_bytes = {0, -1, nonce}, 0, 0
 local entries, leases = {}, {{}, {}, {}, {}}
 
 local function deliver(envelope, attempt)
   taken = taken + 1
   taken_bytes = taken_bytes + body_bytes(envelope)
-  reply[2 * taken + 1], reply[2 * taken + 2] = attempt, envelope
+  reply[2 * taken + 2], reply[2 * taken + 3] = attempt, envelope
   if lease > 0 then
     local id = string.sub(envelope, 1, 16)
     local place = attempt >= max_attempts and LAST or priority_of(envelope)
@@ -103,6 +104,32 @@ local function next_due_in()
   return due < math.huge and math.max(1, due - now) or -1
 end
 
+-- What an earlier pop under the same key was answered, as far as its receipts still stand; nil if none does.
+local function answered_before()
+  local incarnation = redis.call('HGET', stats, 'incarnation')
+  local answer = incarnation and recorded(replay, incarnation, NO_FINGERPRINT)
+  if not answer then return nil end
+  local old_nonce, earliest = string.sub(answer, 1, 16), math.huge
+  local again = {0, -1, old_nonce}
+  for at = 17, #answer, 16 do
+    local id = string.sub(answer, at, at + 15)
+    local entry, place = held(inflight, leased, id, old_nonce, now)
+    local ends = entry and tonumber(redis.call('ZSCORE', leased[place], id)) or 0
+    if ends > now then
+      earliest = math.min(earliest, ends)
+      again[#again + 1] = attempt_of(entry)
+      again[#again + 1] = envelope_of(entry)
+    end
+  end
+  again[1] = earliest
+  return earliest < math.huge and again or nil
+end
+
+if replay then
+  local again = answered_before()
+  if again then return again end
+end
+
 bury_the_spent(inflight, leased, dead, dead_messages, now)
 finish_burials(stats, dead, dead_messages, now, setting(3), setting(4))
 move_the_due()
@@ -117,6 +144,11 @@ if taken > 0 then
     redis.call('HSET', inflight, unpack(entries))
     for place = 1, 4 do
       if #leases[place] > 0 then redis.call('ZADD', leased[place], unpack(leases[place])) end
+    end
+    if replay then
+      local ids = {}
+      for i = 1, #entries, 2 do ids[#ids + 1] = entries[i] end
+      record(replay, redis.call('HGET', stats, 'incarnation'), NO_FINGERPRINT, nonce .. table.concat(ids), lease)
     end
   else
     add(stats, 'bytes', -taken_bytes)
