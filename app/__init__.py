@@ -76,7 +76,7 @@ def _services(settings: Settings) -> Services:
         dead_letters=DeadLetters(RedisDeadLetterStore(redis, prefix=settings.redis_prefix)),
         accounts=Accounts(users_table, Passwords()),
         tokens=tokens,
-        identities=Identities(tokens, users_table, SqlRevokedTokens(engine), now=time.time),
+        identities=Identities(tokens, users_table, SqlRevokedTokens(engine), now=time.time, monotonic=time.monotonic),
         health=Health(probe, users_table, now=time.monotonic),
         system=System(probe, limits, now=time.time),
         limits=limits,

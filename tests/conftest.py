@@ -168,6 +168,17 @@ def end_leases(redis_client: Redis) -> Callable[[str], None]:
     return end
 
 
+@pytest.fixture
+def age(redis_client: Redis) -> Callable[[str, float], None]:
+    """Makes what a ZSET of times holds older by some seconds, as if they had passed."""
+
+    def make_older(key: str, seconds: float) -> None:
+        for member in redis_client.zrange(key, 0, -1):
+            redis_client.zincrby(key, -seconds * 1000, member)  # type: ignore[arg-type]
+
+    return make_older
+
+
 @pytest.fixture(autouse=True)
 def _no_context_is_left_over() -> Iterator[None]:
     yield

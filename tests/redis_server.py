@@ -32,7 +32,9 @@ class PrivateRedis:
         self.url = f"unix://{self.socket}"
         program = os.environ.get("REDIS_SERVER") or find_server()
         command = server_command(program, self.socket, self.directory, "everysec")
-        self.process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
+        # A locale that compares strings by its own rules, as servers have outside of containers.
+        environ = os.environ | {"LC_ALL": "en_US.UTF-8"}
+        self.process = subprocess.Popen([*command, *options], env=environ, stdout=subprocess.DEVNULL)
 
     def __enter__(self) -> Self:
         with Redis.from_url(self.url) as client:

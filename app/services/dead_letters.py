@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from app.errors import MessageNotFound
 from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, Redriven
 from app.services.names import check_queue_name
 from app.services.ports import DeadLetterStore
+
+MAX_SECONDS = 3.0
 
 
 class DeadLetters:
@@ -36,17 +39,19 @@ class DeadLetters:
         """Gives dead letters back, a thousand to a step, so that Redis is never blocked for long.
 
         Each step is whole, so a crash in the middle leaves every message in one place. What dies again meanwhile is
-        left alone: it died after the first step.
+        left alone: it died after the first step. Ends after 3 s, and says what remains.
         """
         check_queue_name(queue)
+        started = time.monotonic()
         total = Redriven(0, 0, 0)
         while limit is None or total.moved < limit:
             step = min(MAX_BATCH, MAX_BATCH if limit is None else limit - total.moved)
             result = self._store.redrive(queue, which, ids, limit=step)
-            if which.before_ms is None:
-                which = msgspec.structs.replace(which, before_ms=result.now_ms + 1)
+            cut = result.now_ms + 1
+            before_ms = cut if which.before_ms is None else min(which.before_ms, cut)
+            which = msgspec.structs.replace(which, before_ms=before_ms)
             total = Redriven(total.moved + result.moved, result.remaining, result.now_ms)
-            if not result.moved or not result.remaining:
+            if not result.moved or not result.remaining or time.monotonic() - started > MAX_SECONDS:
                 break
         return total
 

@@ -49,7 +49,7 @@ class LongPoll:
                     return popped
                 due_in = LOOK_SECONDS if popped.due_in_ms is None else popped.due_in_ms / 1000
                 while not self._may_look(queue, waiter, deadline, due_in):
-                    if is_gone():
+                    if is_gone() or self._room.is_closed:
                         break
         return Popped(())
 
@@ -74,7 +74,8 @@ class Waiter:
     def sleep(self, seconds: float) -> bool:
         """Sleeps until it is woken, `seconds` at most; says whether it was."""
         was_woken = self._woken.wait(seconds)
-        self._woken.clear()
+        if was_woken:  # a wake that comes from now on is for the next sleep
+            self._woken.clear()
         return was_woken
 
     def wake(self) -> None:

@@ -103,6 +103,7 @@ def keep(watched: int, program: str, socket_path: Path, directory: Path, fsync: 
         server = _start_server(command)
         if not _becomes_ready(server, socket_path):
             print(f"pulpo: the embedded Redis does not start; see {directory / 'redis.log'}.", file=sys.stderr)
+            server.kill()
             return 1
         print("ready", flush=True)
         pause = SHORTEST_PAUSE_SECONDS

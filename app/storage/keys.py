@@ -46,7 +46,7 @@ class QueueKeys(msgspec.Struct, frozen=True):
     @property
     def all_dead(self) -> list[str]:
         """For scripts that look at dead letters, those that still lie where their last lease ended among them."""
-        return [self.stats, self.inflight, self.leased[3], self.dead_messages, *self.dead]
+        return [self.stats, self.settings, self.inflight, self.dead_messages, *self.dead, self.leased[3]]
 
     def of_request(self, caller: str, key: str) -> str:
         """The record of what a caller pushed under an idempotency key."""

@@ -11,12 +11,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ClusterDownError,
     ConnectionError,
+    MasterDownError,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
     TimeoutError,
+    TryAgainError,
 )
 from redis.retry import Retry
 
@@ -28,17 +31,17 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_SECONDS = 1.0
 COMMAND_TIMEOUT_SECONDS = 2.0
 
-# What a server says that cannot take writes, or commands at all, for reasons of its own.
-REFUSALS = (
-    "MISCONF",
-    "NOREPLICAS",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "NOAUTH",
-    "WRONGPASS",
-    "BUSY ",
-    "UNKILLABLE",
-    "TRYAGAIN",
+# What a server answers that cannot take commands now; redis-py has no classes for these.
+REFUSALS = ("MISCONF", "NOREPLICAS", "BUSY ", "UNKILLABLE")
+UNUSABLE = (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    ConnectionError,
+    MasterDownError,
+    NoPermissionError,
+    ReadOnlyError,
+    TryAgainError,
 )
 
 
@@ -64,7 +67,7 @@ def translating_errors() -> Iterator[None]:
     except TimeoutError as error:
         log.warning("redis did not answer in time: %s", error)
         raise StoreUnavailable("Redis did not answer in time; whether the request took effect is not known.") from error
-    except (AuthenticationError, BusyLoadingError, ConnectionError, NoPermissionError, ReadOnlyError) as error:
+    except UNUSABLE as error:
         log.warning("redis cannot be used: %s: %s", type(error).__name__, error)
         raise StoreUnavailable(
             "Redis cannot be reached; where a connection broke, the request may have taken effect."

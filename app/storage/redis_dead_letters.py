@@ -34,8 +34,8 @@ class RedisDeadLetterStore:
     def page(self, queue: str, which: DeadFilter, *, limit: int, cursor: tuple[int, UUID] | None) -> DeadPage:
         """Up to `limit` dead letters, oldest death first, beyond the one that `cursor` names by death and id."""
         from_ms, from_id = (cursor[0], cursor[1].bytes) if cursor else (0, b"")
-        args = [limit, *_filter(which), from_ms, from_id]
-        has_more, *found = self._run(self._dead, queue, QueueKeys.of(self._prefix, queue).all_dead, args)
+        keys = QueueKeys.of(self._prefix, queue).all_dead
+        has_more, *found = self._run(self._dead, queue, keys, [limit, *_filter(which), from_ms, from_id])
         letters = [_letter(died_at, raw) for died_at, raw in zip(found[::2], found[1::2], strict=True)]
         return DeadPage(letters, bool(has_more))
 
@@ -46,13 +46,13 @@ class RedisDeadLetterStore:
         return _letter(*found) if found else None
 
     def redrive(self, queue: str, which: DeadFilter, ids: Sequence[UUID], *, limit: int) -> Redriven:
-        """Gives back up to `limit` dead letters: `ids`, or, if there are none, those that `which` lets through."""
-        defaults = [_DEFAULTS.dead_max_messages, _DEFAULTS.dead_ttl_ms]
-        args = [limit, *_filter(which), hint_channel(self._prefix), queue, *defaults, *(each.bytes for each in ids)]
-        return Redriven(*self._run(self._redrive, queue, QueueKeys.of(self._prefix, queue).all_states, args))
+        """Gives back up to `limit` of the dead letters that `which` lets through, only `ids` if some are named."""
+        keys = QueueKeys.of(self._prefix, queue)
+        args = [limit, *_filter(which), hint_channel(self._prefix), queue, *(each.bytes for each in ids)]
+        return Redriven(*self._run(self._redrive, queue, [*keys.all_dead, *keys.ready, keys.waiting], args))
 
     def _run(self, script: Script, queue: str, keys: list[str], args: list[Any]) -> Any:
-        reply = script.run(self._client, keys, args)
+        reply = script.run(self._client, keys, [_DEFAULTS.dead_ttl_ms, *args])
         if reply is None:
             raise QueueNotFound(f"There is no queue {queue}; a queue exists from its first push.")
         return reply

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError
 
 from app.storage.keys import hint_channel
 
 log = logging.getLogger(__name__)
 
 PING_SECONDS = 5.0
+SILENCE_SECONDS = 3 * PING_SECONDS
 RECONNECT_SECONDS = 1.0
+HINT = re.compile(rb"(\S{1,80}) (\d{1,9})")
 
 
 class RedisHints:
@@ -45,12 +49,21 @@ class RedisHints:
     def _receive(self, hint: Callable[[str, int], None]) -> None:
         with self._client.pubsub(ignore_subscribe_messages=True) as subscriber:  # type: ignore[no-untyped-call]
             subscriber.subscribe(self._channel)
-            heard_at = time.monotonic()
+            heard_at = pinged_at = time.monotonic()
             while True:
                 message = subscriber.get_message(timeout=PING_SECONDS)
-                if message is not None and message["type"] == "message":
-                    queue, _, count = message["data"].decode().partition(" ")
-                    hint(queue, int(count))
-                if time.monotonic() - heard_at >= PING_SECONDS:
+                now = time.monotonic()
+                if message is not None:
+                    heard_at = now
+                    _pass_on(message, hint)
+                if now - heard_at > SILENCE_SECONDS:
+                    raise ConnectionError(f"nothing was heard for {SILENCE_SECONDS:.0f} s")
+                if now - pinged_at >= PING_SECONDS:
                     subscriber.ping()
-                    heard_at = time.monotonic()
+                    pinged_at = now
+
+
+def _pass_on(message: dict[str, Any], hint: Callable[[str, int], None]) -> None:
+    match = HINT.fullmatch(message["data"]) if message["type"] == "message" else None
+    if match is not None:
+        hint(match[1].decode(), int(match[2]))

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 from redis import Redis
 
-from app.errors import Fault, IdempotencyKeyReused, QueueFull, QueueNotFound, StoreUnavailable
+from app.errors import Fault, IdempotencyKeyReused, QueueFull, QueueNotFound, StoreFull, StoreUnavailable
 from app.models import (
     Counts,
     GiveBack,
@@ -76,7 +76,7 @@ class RedisQueueStore:
             raise _reused(messages, place=reply[0])
         if is_new and was_listed:  # it was deleted since
             self._listed.discard(queue)
-            with suppress(StoreUnavailable):  # the messages are in; the next push lists the queue
+            with suppress(StoreUnavailable, StoreFull):  # the messages are in; the next push lists the queue
                 self._list(queue)
         new, *ids = reply
         return Pushed([format_id(message_id) for message_id in ids], new)
@@ -98,7 +98,8 @@ class RedisQueueStore:
                 sets.append(keys.of_message(message.key))
                 items.append(_fingerprint(tail, message.delay_ms))
         fingerprint = b"" if key is None else _fingerprint(*items, *(message.key or "" for message in messages))
-        head: list[Argument] = [os.urandom(ID_RANDOM_BYTES), _incarnation(), self._channel, queue, _DEFAULTS.dedup_window_ms]
+        random_bytes, window_ms = os.urandom(ID_RANDOM_BYTES), _DEFAULTS.dedup_window_ms
+        head: list[Argument] = [random_bytes, _incarnation(), self._channel, queue, window_ms]
         return sets, [*head, fingerprint, *items]
 
     def pop(
@@ -133,7 +134,9 @@ class RedisQueueStore:
         """How many messages are in each state; a queue that does not exist holds none."""
         keys = QueueKeys.of(self._prefix, queue)
         ready, delayed, leased, dead, size, age = self._count.run(
-            self._client, [keys.stats, keys.delayed, *keys.ready, *keys.leased, *keys.dead], []
+            self._client,
+            [keys.stats, keys.settings, keys.delayed, *keys.ready, *keys.leased, *keys.dead],
+            [_DEFAULTS.dead_ttl_ms],
         )
         oldest = None if age < 0 else age
         return Counts(ready=ready, delayed=delayed, leased=leased, dead=dead, bytes=size, oldest_age_ms=oldest)

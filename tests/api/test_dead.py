@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from redis import Redis
+
+EndLeases = Callable[[str], None]
+Age = Callable[[str, float], None]
 
 
 def bury(client: FlaskClient, *messages: Any, queue: str = "default") -> list[str]:
@@ -62,7 +67,7 @@ def test_redrive_gives_back_at_most_its_limit(admin: FlaskClient) -> None:
     bury(admin, *range(5))
     assert admin.post("/queues/default/redrive", json={"limit": 2}).get_json() == {"moved": 2, "remaining": 3}
     counts = admin.get("/count").get_json()
-    assert (counts["ready"], counts["dead"], counts["bytes"]) == (2, 3, 2)
+    assert (counts["ready"], counts["dead"], counts["bytes"]) == (2, 3, 5)
 
 
 def test_redrive_takes_more_than_a_step(admin: FlaskClient) -> None:
@@ -102,6 +107,72 @@ def test_only_so_many_dead_letters_are_kept_and_the_oldest_go_first(admin: Flask
     (newest,) = bury(admin, "newest")
     assert admin.get("/count").get_json()["dead"] == 10_000
     assert admin.get(f"/queues/default/dead/{newest}").status_code == 200
+
+
+def spend(client: FlaskClient, end_leases: EndLeases, *, count: int, **settings: Any) -> None:
+    """Makes `count` messages run out of their only lease; nobody looks at the queue after that."""
+    client.put("/queues/q", json={"max_attempts": 1} | settings)
+    client.post("/queues/q/push", json={"messages": [{"message": number} for number in range(count)]})
+    client.post("/queues/q/pop", json={"max": count, "lease": 30})
+    end_leases("q")
+
+
+def test_redrive_gives_back_what_ran_out_of_its_last_lease(admin: FlaskClient, end_leases: EndLeases) -> None:
+    spend(admin, end_leases, count=1000)
+    spend(admin, end_leases, count=1000)
+    assert admin.get("/queues/q/count").get_json()["dead"] == 2000
+    assert admin.post("/queues/q/redrive").get_json() == {"moved": 2000, "remaining": 0}
+    counts = admin.get("/queues/q/count").get_json()
+    assert (counts["ready"], counts["dead"]) == (2000, 0)
+
+
+def test_redrive_drops_nothing_that_it_was_asked_to_save(admin: FlaskClient, end_leases: EndLeases) -> None:
+    spend(admin, end_leases, count=5, dead_max_messages=2)
+    assert admin.post("/queues/q/redrive").get_json() == {"moved": 5, "remaining": 0}
+
+
+def test_redrive_ends_though_everything_dies_again_meanwhile(admin: FlaskClient) -> None:
+    """The time of the first step bounds what is given back, whatever time the caller names."""
+    bury(admin, *range(3))
+    body = {"before": "2100-01-01T00:00:00Z"}
+    assert admin.post("/queues/default/redrive", json=body).get_json() == {"moved": 3, "remaining": 0}
+
+
+def test_a_redrive_moves_at_most_8_mib_of_bodies_a_step_and_all_in_the_end(admin: FlaskClient) -> None:
+    for _ in range(40):
+        admin.post("/push", data=b"x" * 262_144, content_type="text/plain")
+    for _ in range(2):
+        taken = admin.post("/pop", json={"max": 1000, "lease": 30}).get_json()["messages"]
+        admin.post("/nack", json={"receipts": [item["receipt"] for item in taken], "dead": True})
+    assert admin.post("/queues/default/redrive").get_json() == {"moved": 40, "remaining": 0}
+
+
+def test_a_page_ends_after_8_mib_of_bodies(admin: FlaskClient) -> None:
+    for _ in range(40):
+        admin.post("/push", data=b"x" * 262_144, content_type="text/plain")
+    for _ in range(2):
+        taken = admin.post("/pop", json={"max": 1000, "lease": 30}).get_json()["messages"]
+        admin.post("/nack", json={"receipts": [item["receipt"] for item in taken], "dead": True})
+    first = admin.get("/queues/default/dead?limit=1000").get_json()
+    second = admin.get(f"/queues/default/dead?limit=1000&cursor={first['next_cursor']}").get_json()
+    assert (len(first["messages"]), len(second["messages"]), second["next_cursor"]) == (32, 8, None)
+
+
+def test_a_dead_letter_is_gone_when_its_time_is_over_whoever_looks(
+    admin: FlaskClient, redis_client: Redis, age: Age
+) -> None:
+    (message_id,) = bury(admin, 1)
+    admin.put("/queues/default", json={"dead_ttl": 60})
+    key = "pulpo:{default}:dead:rejected"
+    age(key, 61)
+    assert admin.get("/count").get_json()["dead"] == 0
+    assert admin.get("/queues/default/dead").get_json()["messages"] == []
+    assert admin.get(f"/queues/default/dead/{message_id}").status_code == 404
+    assert admin.post("/queues/default/redrive").get_json() == {"moved": 0, "remaining": 0}
+    bury(admin, 2)
+    assert redis_client.zcard(key) == 1
+    assert admin.get("/queues/default").get_json()["totals"]["dead_dropped"] == 1
+    assert admin.get("/count").get_json()["bytes"] == 1
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from flask.testing import FlaskClient
+from redis import Redis
 
 EndLeases = Callable[[str], None]
+Age = Callable[[str, float], None]
 
 
 def lease(client: FlaskClient, **options: Any) -> dict[str, Any]:
@@ -39,17 +42,32 @@ def test_a_message_given_back_later_is_delayed(admin: FlaskClient) -> None:
     assert (counts["ready"], counts["delayed"], counts["leased"]) == (0, 1, 0)
 
 
-def test_without_a_delay_the_backoff_of_the_queue_holds(admin: FlaskClient) -> None:
+def test_without_a_delay_the_backoff_of_the_queue_holds_and_grows(
+    admin: FlaskClient, redis_client: Redis, age: Age
+) -> None:
+    """1 s after the first attempt and 2 s after the second, half of it certain and half drawn."""
     admin.post("/push", json={"message": 1})
-    admin.post("/nack", json={"receipt": lease(admin)["receipt"]})
-    assert admin.get("/count").get_json()["delayed"] == 1
+    for shortest, longest in ((0.5, 1), (1, 2)):
+        admin.post("/nack", json={"receipt": lease(admin)["receipt"]})
+        now_ms = time.time() * 1000
+        due = redis_client.zcount("pulpo:{default}:delayed", now_ms + shortest * 1000 - 100, now_ms + longest * 1000)
+        assert due == 1
+        age("pulpo:{default}:delayed", 3)
+
+
+def test_a_message_whose_delay_is_over_is_delivered(admin: FlaskClient, age: Age) -> None:
+    admin.post("/push", json={"message": 1, "delay": 60})
+    assert lease(admin)["id"] is None
+    age("pulpo:{default}:delayed", 61)
+    assert admin.get("/count").get_json()["ready"] == 1
+    assert lease(admin)["message"] == 1
 
 
 def test_a_rejected_message_is_a_dead_letter_at_once(admin: FlaskClient) -> None:
     message_id = admin.post("/push", json={"message": {"order": 42}}).get_json()["id"]
     admin.post("/nack", json={"receipt": lease(admin)["receipt"], "dead": True, "error": "bad order"})
     counts = admin.get("/count").get_json()
-    assert (counts["ready"], counts["dead"], counts["bytes"]) == (0, 1, 0)
+    assert (counts["ready"], counts["dead"], counts["bytes"]) == (0, 1, 13)
     (letter,) = admin.get("/queues/default/dead").get_json()["messages"]
     assert (letter["id"], letter["message"], letter["attempts"], letter["reason"], letter["error"]) == (
         message_id,
@@ -139,7 +157,7 @@ def test_a_nack_twice_finds_nothing_the_second_time(admin: FlaskClient) -> None:
 
 def test_a_nack_with_a_delay_that_is_dead_is_refused(admin: FlaskClient) -> None:
     answer = admin.post("/nack", json={"receipt": "x", "dead": True, "delay": 1})
-    assert (answer.status_code, answer.get_json()["code"]) == (422, "invalid")
+    assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (422, "/delay")
 
 
 def test_an_empty_message_goes_all_the_ways_that_others_go(admin: FlaskClient, end_leases: EndLeases) -> None:
@@ -158,3 +176,17 @@ def test_an_empty_message_goes_all_the_ways_that_others_go(admin: FlaskClient, e
     assert [item["message"] for item in taken] == ["", ""]
     counts = admin.get("/queues/q/count").get_json()
     assert (counts["ready"], counts["leased"], counts["dead"], counts["bytes"]) == (0, 0, 0, 0)
+
+
+def test_an_old_receipt_of_a_message_that_is_dead_finds_nothing_before_and_after_a_pop(
+    admin: FlaskClient, end_leases: EndLeases
+) -> None:
+    admin.put("/queues/default", json={"max_attempts": 2})
+    admin.post("/push", json={"message": 1})
+    old = lease(admin)["receipt"]
+    end_leases("default")
+    lease(admin)
+    end_leases("default")
+    assert admin.post("/ack", json={"receipt": old}).status_code == 404
+    lease(admin)
+    assert admin.post("/ack", json={"receipt": old}).status_code == 404

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -80,6 +82,14 @@ def test_a_queue_at_max_messages_refuses_a_batch_whole(admin: FlaskClient) -> No
     counts = admin.get("/queues/q/count").get_json()
     assert (counts["ready"], counts["delayed"], counts["leased"]) == (0, 1, 1)
     assert admin.post("/queues/q/push", json={"message": 3}).status_code == 201
+
+
+def test_messages_that_are_dead_do_not_fill_a_queue(admin: FlaskClient, end_leases: Callable[[str], None]) -> None:
+    admin.put("/queues/q", json={"max_messages": 1, "max_attempts": 1})
+    admin.post("/queues/q/push", json={"message": 1})
+    admin.post("/queues/q/pop", json={"lease": 30})
+    end_leases("q")
+    assert admin.post("/queues/q/push", json={"message": 2}).status_code == 201
 
 
 def test_a_queue_at_max_bytes_takes_again_what_was_settled(admin: FlaskClient) -> None:

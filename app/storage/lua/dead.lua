@@ -1,44 +1,33 @@
 -- dead: a page of the dead letters, oldest death first. Writes nothing: deliveries whose last attempt ran out are
--- shown as the dead letters that they are, wherever they still lie.
+-- shown as the dead letters that they are, and what is too old to be kept is not shown.
 --
--- KEYS  1 stats HASH, 2 inflight HASH, 3 leased:last ZSET, 4 dead:messages HASH, 5-7 dead ZSETs by reason
--- ARGV  1 most letters, 2 and 3 earliest and latest death (ms), 4 reason (its place, 0: any),
---       5 and 6 death (ms) and id of the last letter of the page before
+-- KEYS  1 stats HASH, 2 settings HASH, 3 inflight HASH, 4 dead:messages HASH, 5-7 dead ZSETs by reason,
+--       8 leased:last ZSET
+-- ARGV  1 dead_ttl_ms where the queue has no setting, 2 most letters, 3 and 4 earliest and latest death (ms),
+--       5 reason (its place, 0: any), 6 and 7 death (ms) and id of the last letter of the page before
 -- Returns  false if there is no such queue, else 1 if there are more, else 0, then for each: death (ms), dead letter
 
 --@include receipts
 --@include dead_letters
 --@include dead_order
 
-local stats, inflight, last, dead_messages = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local most, earliest, latest, reason = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local from_ms, from_id = tonumber(ARGV[5]), ARGV[6]
-local STILL_LEASED = 0
+local stats, settings, inflight, dead_messages = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local sets = {KEYS[5], KEYS[6], KEYS[7], KEYS[8]}
+local most, earliest, latest, reason = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local from_ms, from_id = tonumber(ARGV[6]), ARGV[7]
 
 if redis.call('EXISTS', stats) == 0 then return false end
 local now = now_ms()
-
-local function page_of(set, source, upper)
-  return beyond(set, source, earliest, upper, from_ms, from_id, most + 1)
-end
-
-local pages = {}
-for place = 1, 3 do
-  if reason == 0 or reason == place then pages[#pages + 1] = page_of(KEYS[4 + place], place, latest) end
-end
-if reason == 0 or reason == MAX_ATTEMPTS then
-  pages[#pages + 1] = page_of(last, STILL_LEASED, math.min(latest, now))
-end
-local found = in_order(unpack(pages))
+local longest_ms = tonumber(redis.call('HGET', settings, 'dead_ttl_ms') or ARGV[1])
+earliest = math.max(earliest, now - longest_ms + 1)
 
 local function letter_of(id, source)
-  if source ~= STILL_LEASED then return redis.call('HGET', dead_messages, id) end
-  local entry = redis.call('HGET', inflight, id)
-  return dead_letter(with_ended_deliveries(envelope_of(entry), attempt_of(entry)), MAX_ATTEMPTS, '')
+  if source ~= SPENT then return redis.call('HGET', dead_messages, id) end
+  return dead_letter(spent_envelope(inflight, id), MAX_ATTEMPTS, '')
 end
 
 local reply, bytes = {0}, 0
-for i, item in ipairs(found) do
+for i, item in ipairs(first_dead(sets, reason, earliest, latest, now, from_ms, from_id, most + 1)) do
   if i > most or bytes >= STEP_BYTES then
     reply[1] = 1
     break

@@ -15,6 +15,12 @@ local function envelope_of_dead(letter)
   return string.sub(letter, 4 + length)
 end
 
+-- The envelope of a delivery that ran out, as the dead letters keep it.
+local function spent_envelope(inflight, id)
+  local entry = redis.call('HGET', inflight, id)
+  return with_ended_deliveries(envelope_of(entry), attempt_of(entry))
+end
+
 local function bury(dead, dead_messages, envelope, reason, failure, died_at)
   local id = string.sub(envelope, 1, 16)
   redis.call('ZADD', dead[reason], died_at, id)
@@ -28,43 +34,43 @@ local function bury_the_spent(inflight, leased, dead, dead_messages, now)
   local spent = redis.call('ZRANGEBYSCORE', leased[LAST], '-inf', now, 'WITHSCORES', 'LIMIT', 0, MOST_AT_ONCE)
   for i = 1, #spent, 2 do
     if burials.bytes >= STEP_BYTES then return end
-    local id = spent[i]
-    local entry = redis.call('HGET', inflight, id)
-    redis.call('ZREM', leased[LAST], id)
-    redis.call('HDEL', inflight, id)
-    local envelope = with_ended_deliveries(envelope_of(entry), attempt_of(entry))
+    local envelope = spent_envelope(inflight, spent[i])
+    redis.call('ZREM', leased[LAST], spent[i])
+    redis.call('HDEL', inflight, spent[i])
     bury(dead, dead_messages, envelope, MAX_ATTEMPTS, '', spent[i + 1])
   end
 end
 
-local function drop_dead(dead, dead_messages, reason, ids)
-  if #ids == 0 then return 0 end
-  redis.call('ZREM', dead[reason], unpack(ids))
-  redis.call('HDEL', dead_messages, unpack(ids))
-  return #ids
+-- Drops the oldest dead letter of one reason; returns the bytes of its body.
+local function drop_oldest_of(set, dead_messages)
+  local id = redis.call('ZPOPMIN', set)[1]
+  local letter = redis.call('HGET', dead_messages, id)
+  redis.call('HDEL', dead_messages, id)
+  return body_bytes(envelope_of_dead(letter))
 end
 
--- Drops the oldest dead letter of all reasons.
-local function drop_oldest(dead, dead_messages)
-  local oldest, place = math.huge, nil
-  for reason = 1, 3 do
-    local head = redis.call('ZRANGE', dead[reason], 0, 0, 'WITHSCORES')
-    if head[2] and tonumber(head[2]) < oldest then oldest, place = tonumber(head[2]), reason end
+-- The reason of the letter that died first, and when.
+local function oldest_death(dead)
+  local oldest, reason = math.huge, nil
+  for place = 1, 3 do
+    local head = redis.call('ZRANGE', dead[place], 0, 0, 'WITHSCORES')
+    if head[2] and tonumber(head[2]) < oldest then oldest, reason = tonumber(head[2]), place end
   end
-  return drop_dead(dead, dead_messages, place, redis.call('ZRANGE', dead[place], 0, 0))
+  return oldest, reason
 end
 
--- Counts what was buried, and drops what is too old or too much.
+-- Counts what was buried, and drops what is too old or too much, as far as one step may go.
 local function finish_burials(stats, dead, dead_messages, now, most, longest_ms)
   if burials.count == 0 then return end
-  local dropped, held = 0, 0
-  for reason = 1, 3 do
-    local old = redis.call('ZRANGEBYSCORE', dead[reason], '-inf', now - longest_ms, 'LIMIT', 0, MOST_AT_ONCE)
-    dropped = dropped + drop_dead(dead, dead_messages, reason, old)
-    held = held + redis.call('ZCARD', dead[reason])
-  end
-  for _ = 1, math.min(held - most, MOST_AT_ONCE) do dropped = dropped + drop_oldest(dead, dead_messages) end
-  add(stats, 'bytes', -burials.bytes)
   add(stats, 'died', burials.count)
+  local held, dropped, bytes = 0, 0, 0
+  for reason = 1, 3 do held = held + redis.call('ZCARD', dead[reason]) end
+  local oldest, reason = oldest_death(dead)
+  while dropped < MOST_AT_ONCE and bytes < STEP_BYTES and (held > most or oldest <= now - longest_ms) do
+    bytes = bytes + drop_oldest_of(dead[reason], dead_messages)
+    dropped, held = dropped + 1, held - 1
+    oldest, reason = oldest_death(dead)
+  end
+  add(stats, 'bytes', -bytes)
   add(stats, 'dead_dropped', dropped)
 end

@@ -5,7 +5,8 @@
 --       16 waiting STRING
 -- ARGV  1 delay in ms (-1: the queue's backoff), 2 '1' to reject (straight to the dead letters) or '', 3 error,
 --       4 jitter (0 to 1), 5 channel of hints, 6 the queue's name, 7-11 what holds where the queue has no setting: backoff_base_ms, backoff_factor,
---       backoff_max_ms, dead_max_messages, dead_ttl_ms, then for each receipt: the message's id, the nonce of its delivery (16 bytes)
+--       backoff_max_ms, dead_max_messages, dead_ttl_ms,
+--       then for each receipt: the message's id, the nonce of its delivery (16 bytes)
 -- Returns  for each receipt: 1 given back, 0 no such message, -1 delivered again since
 
 --@include receipts

@@ -74,16 +74,23 @@ for i = 1, count do
 end
 reply[2] = pushed
 
+-- Messages that are not dead: a last delivery that ran out is.
 local function alive()
-  local messages = redis.call('ZCARD', delayed)
+  local messages = redis.call('ZCARD', delayed) + redis.call('ZCOUNT', KEYS[LAST_LEASED], '(' .. now, '+inf')
   for priority = 1, 3 do messages = messages + redis.call('LLEN', ready[priority]) end
-  for key = FIRST_LEASED, LAST_LEASED do messages = messages + redis.call('ZCARD', KEYS[key]) end
+  for key = FIRST_LEASED, LAST_LEASED - 1 do messages = messages + redis.call('ZCARD', KEYS[key]) end
   return messages
 end
 
 if pushed > 0 then
   if limits[1] and alive() + pushed > tonumber(limits[1]) then return {-1, 'max_messages', limits[1]} end
   if limits[2] and bytes > tonumber(limits[2]) then return {-1, 'max_bytes', limits[2]} end
+end
+
+-- Nothing may fail after the first write, so a key of the wrong type must fail here.
+if #postponed > 0 then redis.call('ZCARD', delayed) end
+for priority = 1, 3 do
+  if #arriving[priority] > 0 then redis.call('LLEN', ready[priority]) end
 end
 
 -- The first write may grow memory, so a full Redis refuses the whole script here.

@@ -9,9 +9,9 @@ local GONE, LEASE_LOST, DONE = 0, -1, 1
 local function held(inflight, leased, id, nonce, now)
   local entry = redis.call('HGET', inflight, id)
   if not entry then return nil, GONE end
-  if string.sub(entry, 4, 19) ~= nonce then return nil, LEASE_LOST end
   local place = string.byte(entry, 1)
   if place == LAST and tonumber(redis.call('ZSCORE', leased[LAST], id)) <= now then return nil, GONE end
+  if string.sub(entry, 4, 19) ~= nonce then return nil, LEASE_LOST end
   return entry, place
 end
 
