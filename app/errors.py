@@ -80,6 +80,10 @@ class NotFound(PulpoError):
     """What is named does not exist."""
 
 
+class RateLimited(PulpoError):
+    """Too much at once, or too often."""
+
+
 class QueueFull(PulpoError):
     """The queue's own limit is reached; nothing was pushed."""
 

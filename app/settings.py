@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -144,6 +145,18 @@ def _kept_secret(data_dir: Path) -> Secret:
         return Secret("")
 
 
+def _is_redis_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in {"redis", "rediss", "unix"}
+            and (parts.port is None or parts.port > 0)
+            and not parts.fragment
+        )
+    except ValueError:  # its message would show a part of the password
+        return False
+
+
 def _faults_across(values: Mapping[str, Any]) -> list[str]:
     faults = []
     secrets = values["secret"].reveal().split(",")
@@ -152,8 +165,11 @@ def _faults_across(values: Mapping[str, Any]) -> list[str]:
     elif any(len(secret.strip()) < MIN_SECRET_LENGTH for secret in secrets):
         faults.append(f"PULPO_SECRET: each secret needs at least {MIN_SECRET_LENGTH} characters")
     redis_url = values.get("redis_url")
-    if redis_url is not None and not redis_url.reveal().startswith(("redis://", "rediss://", "unix://")):
-        faults.append("PULPO_REDIS_URL: must begin with redis://, rediss:// or unix://")
+    if redis_url is not None and not _is_redis_url(redis_url.reveal()):
+        faults.append(
+            "PULPO_REDIS_URL: must be redis://, rediss:// or unix:// with special characters of the password"
+            " percent-encoded"
+        )
     if "bind" in values and not 1 <= int(values["bind"].rpartition(":")[2]) <= 65535:
         faults.append("PULPO_BIND: the port must lie between 1 and 65535")
     if values.get("max_request_bytes", 16_777_216) < values.get("max_message_bytes", 262_144):

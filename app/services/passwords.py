@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from app.errors import RateLimited
 
 MIN_PASSWORD_LENGTH = 12
 MAX_PASSWORD_LENGTH = 1024
@@ -13,26 +17,39 @@ MAX_PASSWORD_LENGTH = 1024
 # OWASP's first choice for argon2id (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _MAX_AT_ONCE = 2
+_MAX_WAITING = 4
 
 # What a wrong name is checked against, so that it takes as long as a wrong password.
 _NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$zYH0Q2pQbmPv2lKq0Q0R7g$n3mUe2n7Z0Nf7yX0tcV8VfYw0mE4q7yqf2pVwq3m3rY"
 
 
 class Passwords:
-    """One argon2id hasher; thread-safe."""
+    """One argon2id hasher; thread-safe. Raises `RateLimited` where too many wait for their turn."""
 
     def __init__(self) -> None:
         self._slots = threading.BoundedSemaphore(_MAX_AT_ONCE)
+        self._places = threading.BoundedSemaphore(_MAX_AT_ONCE + _MAX_WAITING)
 
     def hash(self, password: str) -> str:
         """The encoded hash to keep."""
-        with self._slots:
+        with self._turn():
             return _HASHER.hash(password)
 
     def matches(self, password: str, kept: str | None) -> bool:
         """Whether `password` is the one that was hashed; takes as long where nothing was kept (None)."""
-        with self._slots:
+        with self._turn():
             try:
                 return _HASHER.verify(kept or _NOBODY, password) and kept is not None
             except (VerificationError, InvalidHashError):
                 return False
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        # Whoever waits holds a thread, and a flood of logins must leave some to the others.
+        if not self._places.acquire(blocking=False):
+            raise RateLimited("Too many logins at once; try again in a moment.")
+        try:
+            with self._slots:
+                yield
+        finally:
+            self._places.release()

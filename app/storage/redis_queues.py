@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -162,13 +162,14 @@ class RedisQueueStore:
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]:
         """Removes the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
         keys = QueueKeys.of(self._prefix, queue)
-        results = self._ack.run(self._client, [keys.stats, keys.inflight, *keys.leased], _flat(receipts))
+        sets = [keys.stats, keys.inflight, *keys.leased]
+        results = _in_steps(receipts, lambda rest: self._ack.run(self._client, sets, _flat(rest)))
         return _statuses(results, "acked")
 
     def nack(self, queue: str, receipts: Sequence[Receipt], how: GiveBack) -> list[SettleStatus]:
         """Gives back the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
-        keys = QueueKeys.of(self._prefix, queue)
-        args: list[Argument] = [
+        sets = QueueKeys.of(self._prefix, queue).all_states
+        head: list[Argument] = [
             -1 if how.delay_ms is None else how.delay_ms,
             int(how.dead),
             how.error,
@@ -179,15 +180,22 @@ class RedisQueueStore:
             _DEFAULTS.backoff_factor,
             _DEFAULTS.backoff_max_ms,
             *_DEAD_DEFAULTS,
-            *_flat(receipts),
         ]
-        return _statuses(self._nack.run(self._client, keys.all_states, args), "nacked")
+        results = _in_steps(receipts, lambda rest: self._nack.run(self._client, sets, [*head, *_flat(rest)]))
+        return _statuses(results, "nacked")
 
     def extend(self, queue: str, receipts: Sequence[Receipt], *, lease_ms: int) -> Settlement:
         """Keeps what `receipts`, all of `queue`, still hold for `lease_ms` from now; answers for each in order."""
         keys = QueueKeys.of(self._prefix, queue)
-        ends, *results = self._extend.run(self._client, [keys.inflight, *keys.leased], [lease_ms, *_flat(receipts)])
-        return Settlement(_statuses(results, "extended"), lease_expires_at_ms=ends)
+        ends: list[int] = []
+
+        def step(rest: Sequence[Receipt]) -> list[int]:
+            reply: list[int] = self._extend.run(self._client, [keys.inflight, *keys.leased], [lease_ms, *_flat(rest)])
+            ends.append(reply[0])
+            return reply[1:]
+
+        results = _in_steps(receipts, step)
+        return Settlement(_statuses(results, "extended"), lease_expires_at_ms=min(ends))
 
     def _list(self, queue: str) -> None:
         # The index lies in another Cluster slot than the queue, so no script can keep both (decision 0003).
@@ -230,6 +238,14 @@ def _totals(stats: Sequence[bytes]) -> QueueTotals:
 
 def _convert(fields: dict[str, str], form: type[Form]) -> Form:
     return msgspec.convert(fields, form, strict=False)
+
+
+def _in_steps(receipts: Sequence[Receipt], step: Callable[[Sequence[Receipt]], list[int]]) -> list[int]:
+    """The results for all receipts. A step answers for the first of them, up to 8 MiB of bodies (decision 0008)."""
+    results: list[int] = []
+    while len(results) < len(receipts):
+        results += step(receipts[len(results) :])
+    return results
 
 
 def _flat(receipts: Sequence[Receipt]) -> list[bytes]:

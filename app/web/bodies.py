@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from flask import request
+from gunicorn.http.errors import ParseException
 
-from app.errors import RequestTooLarge
+from app.errors import Malformed, RequestTooLarge
 from app.web.context import services
 
 
 def read_body(*, most: int | None = None) -> bytes:
-    """The body of this request. Raises `RequestTooLarge` beyond `most` bytes (None: those of the settings)."""
+    """The body of this request. Raises `Malformed`, and `RequestTooLarge` beyond `most` bytes (None: the settings')."""
     limit = services().limits.max_request_bytes if most is None else most
     declared = request.content_length
     if declared is not None and declared > limit:
         raise RequestTooLarge(f"A request may have {limit} bytes here; this one has {declared}.")
     # A body of no declared length ends at this limit without a word, so one byte more tells that it goes on.
     request.max_content_length = limit + 1
-    body = request.get_data()
+    try:
+        body = request.get_data()
+    except ParseException as error:
+        raise Malformed(f"The body cannot be read: {error}.") from error
     if len(body) > limit:
         raise RequestTooLarge(f"A request may have {limit} bytes here; this one has more.")
+    if declared is not None and len(body) < declared:
+        # Under gunicorn, Werkzeug takes the end of the connection for the end of the body.
+        raise Malformed(f"The body ended after {len(body)} of {declared} bytes.")
     return body

@@ -37,6 +37,7 @@ KINDS: dict[type[errors.PulpoError], Kind] = {
     errors.RequestTooLarge: Kind(413, "request-too-large", "The request is too large"),
     errors.UnsupportedMediaType: Kind(415, "unsupported-media-type", "The content type does not fit"),
     errors.Invalid: Kind(422, "invalid", "The input is not valid"),
+    errors.RateLimited: Kind(429, "rate-limited", "That is too much at once"),
     errors.QueueFull: Kind(429, "queue-full", "The queue is full"),
     errors.IdempotencyKeyReused: Kind(422, "idempotency-key-reused", "The key was used for something else"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The store cannot be used now"),

@@ -187,3 +187,24 @@ def test_a_password_of_the_first_admin_that_is_too_short_is_one_clear_line(servi
     service.environ = {"PULPO_ADMIN_PASSWORD": "short"}
     assert service.launch().wait(20) == 1
     assert service.log.read_text() == "pulpo: A password has 12 to 1024 characters.\n"
+
+
+def test_a_server_that_cannot_read_the_data_is_not_run_on_it(service: Service, tmp_path: Path) -> None:
+    """A Redis installed later comes first on the PATH, and would call the files of Valkey damaged."""
+    service.environ = {"PATH": str(tmp_path)}  # so that the packaged one runs
+    service.start()
+    service.call("/push", {"message": "kept"})
+    assert service.stop() == 0
+    wrote = (service.data_dir / "redis" / "written-by").read_text()
+    older = tmp_path / "redis-server"
+    older.write_text("#!/bin/sh\necho 'Redis server v=7.0.15 sha=0'\n")
+    older.chmod(0o755)
+
+    service.start()
+    assert service.call("/pop")["message"] == "kept"
+    service.stop()
+
+    assert wrote.startswith("Valkey ")
+    (service.data_dir / "redis" / "written-by").write_text("Valkey 99 0\n")
+    assert service.launch().wait(20) == 1
+    assert "was written by Valkey 99.0" in service.log.read_text()

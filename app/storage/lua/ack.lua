@@ -2,7 +2,8 @@
 --
 -- KEYS  1 stats HASH, 2 inflight HASH, 3-6 leased ZSETs (high, normal, low, last)
 -- ARGV  for each receipt: the message's id, the nonce of its delivery (16 bytes)
--- Returns  for each receipt: 1 acked, 0 no such message, -1 delivered again since
+-- Returns  for each receipt: 1 acked, 0 no such message, -1 delivered again since; for fewer than asked, the first ones,
+--          if their bodies are all that one step may read
 
 --@include receipts
 
@@ -11,12 +12,13 @@ local now = now_ms()
 local reply, acked, bytes = {}, 0, 0
 
 for i = 1, #ARGV, 2 do
+  if bytes >= STEP_BYTES then break end
   local id = ARGV[i]
   local entry, place = held(inflight, leased, id, ARGV[i + 1], now)
   if entry then
     redis.call('HDEL', inflight, id)
     redis.call('ZREM', leased[place], id)
-    bytes = bytes + body_bytes(envelope_of(entry))
+    bytes = bytes + body_bytes_of(entry)
     acked = acked + 1
   end
   reply[#reply + 1] = entry and DONE or place

@@ -7,7 +7,8 @@
 --       4 jitter (0 to 1), 5 channel of hints, 6 the queue's name, 7-11 what holds where the queue has no setting: backoff_base_ms, backoff_factor,
 --       backoff_max_ms, dead_max_messages, dead_ttl_ms,
 --       then for each receipt: the message's id, the nonce of its delivery (16 bytes)
--- Returns  for each receipt: 1 given back, 0 no such message, -1 delivered again since
+-- Returns  for each receipt: 1 given back, 0 no such message, -1 delivered again since; for fewer than asked, the first
+--          ones, if their bodies are all that one step may move
 
 --@include receipts
 --@include dead_letters
@@ -27,14 +28,30 @@ local base, factor, longest = setting(1), setting(2), setting(3)
 
 -- Half of the wait is certain and half is drawn, so that what failed together does not come back together.
 local function backoff(attempt)
-  local wait = math.min(longest, base * factor ^ (attempt - 1))
+  local wait = base == 0 and 0 or math.min(longest, base * factor ^ (attempt - 1)) -- 0 times infinity is no number
   return math.floor(wait * (1 + jitter) / 2)
 end
 
-local reply, nacked = {}, 0
+-- Nothing may fail after the first write, so a key of the wrong type must fail here.
+for priority = 1, 3 do redis.call('LLEN', ready[priority]) end
+for reason = 1, 3 do redis.call('ZCARD', dead[reason]) end
+redis.call('HLEN', dead_messages)
+redis.call('ZCARD', delayed)
 
--- From the last to the first, so that what goes to the head of its list keeps its order.
-for i = #ARGV - 1, FIRST, -2 do
+local reply, nacked, bytes = {}, 0, 0
+local returning = {{}, {}, {}}
+
+local function give_back(envelope, attempt)
+  local wait = delay < 0 and backoff(attempt) or delay
+  if wait > 0 then
+    redis.call('ZADD', delayed, now + wait, envelope)
+  else
+    table.insert(returning[priority_of(envelope)], 1, envelope)
+  end
+end
+
+for i = FIRST, #ARGV, 2 do
+  if bytes >= STEP_BYTES then break end
   local id = ARGV[i]
   local entry, place = held(inflight, leased, id, ARGV[i + 1], now)
   if entry then
@@ -43,20 +60,20 @@ for i = #ARGV - 1, FIRST, -2 do
     redis.call('HDEL', inflight, id)
     redis.call('ZREM', leased[place], id)
     nacked = nacked + 1
+    bytes = bytes + body_bytes(envelope)
     if rejects or place == LAST then
       bury(dead, dead_messages, envelope, rejects and REJECTED or MAX_ATTEMPTS, failure, now)
     else
-      local wait = delay < 0 and backoff(attempt) or delay
-      if wait > 0 then
-        redis.call('ZADD', delayed, now + wait, envelope)
-      else
-        redis.call('LPUSH', ready[priority_of(envelope)], envelope)
-      end
+      give_back(envelope, attempt)
     end
   end
-  reply[(i - FIRST) / 2 + 1] = entry and DONE or place
+  reply[#reply + 1] = entry and DONE or place
 end
 
+-- The last one first, so that they stand at the head of their list in the order asked.
+for priority = 1, 3 do
+  if #returning[priority] > 0 then redis.call('LPUSH', ready[priority], unpack(returning[priority])) end
+end
 finish_burials(stats, dead, dead_messages, now, setting(4), setting(5))
 add(stats, 'nacked', nacked)
 publish_hint(KEYS[16], channel, queue, nacked - burials.count)

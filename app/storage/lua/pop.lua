@@ -130,6 +130,9 @@ if replay then
   if again then return again end
 end
 
+-- Nothing may fail after the first write, so a key of the wrong type must fail here.
+redis.call('HLEN', inflight)
+
 bury_the_spent(inflight, leased, dead, dead_messages, now)
 finish_burials(stats, dead, dead_messages, now, setting(3), setting(4))
 move_the_due()

@@ -20,6 +20,12 @@ local function attempt_of(entry)
   return high * 256 + low
 end
 
+-- The body's size, without a copy of the envelope.
+local function body_bytes_of(entry)
+  local high, low = string.byte(entry, 40, 41)
+  return #entry - 19 - HEADER_BYTES - high * 256 - low
+end
+
 local function envelope_of(entry)
   return string.sub(entry, 20)
 end

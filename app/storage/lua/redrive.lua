@@ -49,6 +49,9 @@ local function envelope_at(id, source)
   return envelope_of_dead(redis.call('HGET', dead_messages, id))
 end
 
+-- Nothing may fail after the first write, so a key of the wrong type must fail here.
+for priority = 1, 3 do redis.call('LLEN', ready[priority]) end
+
 local is_by_id = #ARGV >= FIRST_ID
 local asked = is_by_id and asked_by_id() or first_dead(sets, reason, earliest, latest, now, 0, '', most)
 local moved, bytes, died = 0, 0, 0

@@ -19,10 +19,15 @@ BUSY_TIMEOUT_SECONDS = 3
 
 
 def make_engine(url: str) -> Engine:
-    """An engine that connects when it is first used; SQLite in WAL mode, so that readers never wait for a writer."""
+    """An engine that connects when it is first used; SQLite in WAL mode, so that readers never wait for a writer.
+
+    An error never shows the parameters of its statement: a password's hash may be among them.
+    """
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT_SECONDS)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, pool_timeout=BUSY_TIMEOUT_SECONDS)
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT_SECONDS)
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, pool_timeout=BUSY_TIMEOUT_SECONDS
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
