@@ -15,15 +15,18 @@ import http.client
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 JSON = "application/json"
+REVOKED_WITHIN_SECONDS = 5
 OCTETS = "application/octet-stream"
 FORM = "application/x-www-form-urlencoded"
 QUEUE = "/queues/route-table"
+NO_SUCH_ID = "00000000-0000-7000-8000-000000000000"
 NO_SUCH_RECEIPT = "A" * 43 + ".route-table"
 DEEP = b'{"message":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
@@ -39,6 +42,14 @@ GUARDED = [
     ("GET", "/count", True),
     ("GET", f"{QUEUE}/count", True),
     ("POST", "/ack", False),
+    ("POST", "/nack", False),
+    ("POST", "/extend", False),
+    ("GET", QUEUE, True),
+    ("PUT", QUEUE, True),
+    ("GET", f"{QUEUE}/dead", True),
+    ("GET", f"{QUEUE}/dead/{NO_SUCH_ID}", True),
+    ("DELETE", f"{QUEUE}/dead/{NO_SUCH_ID}", True),
+    ("POST", f"{QUEUE}/redrive", True),
 ]
 
 
@@ -123,10 +134,13 @@ def cases(service: Service, admin: Credentials, limited: Credentials) -> Iterato
     yield from _good_cases(service, token)
     yield from _push_faults(service, token)
     yield from _pop_faults(service, token)
-    yield from _ack_faults(service, token, narrow)
+    yield from _settle_faults(service, token, narrow)
+    yield from _queue_cases(service, token)
+    yield from _dead_cases(service, token)
     yield Case("GET /info", "good", 200, service.call("GET", "/info", token=token))
     yield Case("GET /me", "good", 200, service.call("GET", "/me", token=token))
     yield Case("POST /logout", "good", 200, service.call("POST", "/logout", token=token))
+    time.sleep(REVOKED_WITHIN_SECONDS)  # another process may trust it that long
     yield Case("GET /me", "token logged out", 401, service.call("GET", "/me", token=token))
 
 
@@ -221,17 +235,63 @@ def _pop_faults(service: Service, token: str) -> Iterator[Case]:
     yield Case(f"GET {QUEUE}/count", "an option twice", 422, answer)
 
 
-def _ack_faults(service: Service, token: str, narrow: str) -> Iterator[Case]:
-    unknown = json.dumps({"receipt": NO_SUCH_RECEIPT}).encode()
+def _settle_faults(service: Service, token: str, narrow: str) -> Iterator[Case]:
+    for path, more in (("/ack", {}), ("/nack", {"delay": 0}), ("/extend", {"lease": 30})):
+        unknown = json.dumps({"receipt": NO_SUCH_RECEIPT} | more).encode()
+        for name, expected, body in (
+            ("not JSON", 400, b"{"),
+            ("empty body", 422, b""),
+            ("no receipt at all", 422, json.dumps({"receipt": "junk"} | more).encode()),
+            ("an unknown field", 422, json.dumps({"receipts": ["junk"], "x": 1} | more).encode()),
+            ("a receipt never given", 404, unknown),
+        ):
+            yield Case(f"POST {path}", name, expected, service.call("POST", path, token=token, body=body))
+        answer = service.call("POST", path, token=narrow, body=unknown)
+        yield Case(f"POST {path}", "a receipt of a foreign queue", 403, answer)
+    answer = service.call("POST", "/extend", token=token, body=b'{"receipt":"junk","lease":43201}')
+    yield Case("POST /extend", "a lease of more than 12 hours", 422, answer)
+    answer = service.call("POST", "/nack", token=token, body=b'{"receipt":"junk","delay":-1}')
+    yield Case("POST /nack", "a delay below 0", 422, answer)
+
+
+def _queue_cases(service: Service, token: str) -> Iterator[Case]:
     for name, expected, body in (
+        ("good", 200, b'{"max_attempts":3}'),
         ("not JSON", 400, b"{"),
-        ("empty body", 422, b""),
-        ("no receipt at all", 422, b'{"receipt":"junk"}'),
-        ("a receipt never given", 404, unknown),
+        ("an attempt too few", 422, b'{"max_attempts":0}'),
+        ("an unknown field", 422, b'{"x":1}'),
     ):
-        yield Case("POST /ack", name, expected, service.call("POST", "/ack", token=token, body=body))
-    answer = service.call("POST", "/ack", token=narrow, body=unknown)
-    yield Case("POST /ack", "a receipt of a foreign queue", 403, answer)
+        yield Case(f"PUT {QUEUE}", name, expected, service.call("PUT", QUEUE, token=token, body=body))
+    yield Case(f"GET {QUEUE}", "good", 200, service.call("GET", QUEUE, token=token))
+    path = "/queues/route-table.none"
+    yield Case(f"GET {path}", "no such queue", 404, service.call("GET", path, token=token))
+
+
+def _dead_cases(service: Service, token: str) -> Iterator[Case]:
+    def call(name: str, expected: int, method: str, path: str, body: bytes | None = None) -> Case:
+        return Case(f"{method} {path}", name, expected, service.call(method, path, token=token, body=body))
+
+    def buried() -> Case:
+        service.call("POST", f"{QUEUE}/push", token=token, body=b'{"message":1}')
+        leased = service.call("POST", f"{QUEUE}/pop", token=token, body=b'{"lease":30}')
+        body = json.dumps({"receipt": leased.content["receipt"], "dead": True, "error": "bad"}).encode()
+        return call("to the dead letters", 200, "POST", "/nack", body)
+
+    letter = buried()
+    yield letter
+    path = f"{QUEUE}/dead"
+    one = f"{path}/{letter.answer.content['id']}"
+    yield call("good", 200, "GET", path)
+    yield call("limit 0", 422, "GET", f"{path}?limit=0")
+    yield call("junk cursor", 422, "GET", f"{path}?cursor=junk")
+    yield call("good", 200, "GET", one)
+    yield call("good", 200, "DELETE", one)
+    yield call("a second time", 404, "DELETE", one)
+    yield call("no id", 404, "GET", f"{path}/junk")
+    yield buried()
+    yield call("good", 200, "POST", f"{QUEUE}/redrive")
+    yield call("junk ids", 422, "POST", f"{QUEUE}/redrive", b'{"ids":["junk"]}')
+    yield call("no such queue", 404, "POST", "/queues/route-table.none/redrive")
 
 
 def _token(service: Service, user: Credentials) -> str:
