@@ -28,10 +28,12 @@ lint:  ## Check style, types and layers
 	@$(BIN)/lint-imports
 
 format:  ## Format the code
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 requirements:  ## Compile requirements*.txt with hashes from pyproject.toml
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@sh scripts/compile-requirements
 
 container:  ## Build the image and prove it read-only, alone and with compose

@@ -141,8 +141,8 @@ class Receipt(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """The message's id as clients see it: the canonical form of a UUID."""
-        return str(UUID(bytes=self.message_id))
+        """The message's id as clients see it."""
+        return format_id(self.message_id)
 
 
 class GiveBack(msgspec.Struct, frozen=True):
@@ -226,6 +226,11 @@ class Principal(msgspec.Struct, frozen=True):
         """Whether some permission names `action`, and a pattern that fits `queue` where there is one."""
         # Cut, so that what is remembered stays small; no longer name is a queue's.
         return _is_granted(self.permissions, action, queue and queue[:100])
+
+
+def format_id(message_id: bytes) -> str:
+    """A message's id as clients see it: the canonical form of a UUID."""
+    return str(UUID(bytes=message_id))
 
 
 def is_permission(text: str) -> bool:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,11 @@ class Service:
         if self.process is None:
             return
         processes = self.processes() if self.process.poll() is None else []
+        # Keeper and Redis name the directory; they may have outlived the server.
+        processes += [process for process in psutil.process_iter() if str(self.data_dir) in _command_of(process)]
         for process in processes:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.wait(10)
         wait_until(lambda: not any(map(runs, processes)))
 
@@ -95,6 +99,13 @@ class Service:
         answer = httpx.post(f"{self.url}{path}", json=json, headers={"Authorization": f"Bearer {self.token()}"})
         assert answer.status_code < 300, answer.text
         return answer.json()
+
+
+def _command_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def runs(process: psutil.Process) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from flask import Blueprint, Response
-from msgspec import UNSET
 
 from app.web.context import services
 from app.web.dead_letters import read_page, read_redrive, write_letter, write_page
@@ -39,7 +38,5 @@ def remove(queue: str, message_id: UUID) -> Response:
 @requires("manage")
 def redrive(queue: str) -> Response:
     asked = read_redrive()
-    ids = [] if asked.ids is UNSET else asked.ids
-    limit = None if asked.limit is UNSET else asked.limit
-    result = services().dead_letters.redrive(queue, asked.filter, ids, limit=limit)
+    result = services().dead_letters.redrive(queue, asked.filter, asked.ids or (), limit=asked.limit)
     return json_response({"moved": result.moved, "remaining": result.remaining})

@@ -23,15 +23,12 @@ def pop(queue: str = DEFAULT_QUEUE) -> Response:
 def pop_messages(services: Services, call: Call) -> Answer:
     """200 with the message, or with `messages`; an empty queue is no error."""
     asked = read_pop(call)
-    if not asked.wait_seconds:
-        popped = services.queues.pop(call.queue, limit=asked.limit, lease_ms=asked.lease_ms, key=call.key)
-    else:
-        popped = services.queues.wait_and_pop(
-            call.queue,
-            limit=asked.limit,
-            lease_ms=asked.lease_ms,
-            key=call.key,
-            wait_seconds=asked.wait_seconds,
-            is_gone=call.is_gone,
-        )
+    popped = services.queues.pop(
+        call.queue,
+        limit=asked.limit,
+        lease_ms=asked.lease_ms,
+        key=call.key,
+        wait_seconds=asked.wait_seconds,
+        is_gone=call.is_gone,
+    )
     return write_pop(call.queue, asked, popped)

@@ -43,30 +43,28 @@ class MessageQueue:
         check_queue_name(queue)
         return self._store.push(queue, messages, key)
 
-    def pop(self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None = None) -> Popped:
-        """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time.
-
-        Under a `key` that was used before, answers what was leased then, as far as it still is.
-        """
-        check_queue_name(queue)
-        return self._store.pop(queue, limit=limit, lease_ms=lease_ms, key=key)
-
-    def wait_and_pop(
+    def pop(
         self,
         queue: str,
         *,
         limit: int,
         lease_ms: int | None,
         key: RequestKey | None = None,
-        wait_seconds: float,
-        is_gone: Callable[[], bool],
+        wait_seconds: float = 0,
+        is_gone: Callable[[], bool] = lambda: False,
     ) -> Popped:
-        """The same, but waits up to `wait_seconds` if there is no message. A caller that `is_gone` takes nothing."""
+        """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time.
+
+        Under a `key` that was used before, answers what was leased then, as far as it still is. Waits up to
+        `wait_seconds` if there is nothing; a caller that `is_gone` meanwhile takes nothing.
+        """
         check_queue_name(queue)
 
-        def take(*, waits: bool) -> Popped:
+        def take(*, waits: bool = False) -> Popped:
             return self._store.pop(queue, limit=limit, lease_ms=lease_ms, key=key, waits=waits)
 
+        if not wait_seconds:
+            return take()
         return self._long_poll.wait_for(queue, take, seconds=wait_seconds, is_gone=is_gone)
 
     def stop_waiting(self) -> None:

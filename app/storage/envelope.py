@@ -14,11 +14,10 @@ The sequence makes ids sort in the order of pushes, so messages that fall due to
 from __future__ import annotations
 
 import struct
-from uuid import UUID
 
 import msgspec
 
-from app.models import Delivery, NewMessage, Receipt
+from app.models import Delivery, NewMessage, Receipt, format_id
 
 VERSION = 1
 NORMAL_PRIORITY = 1
@@ -57,11 +56,6 @@ def unseal(envelope: bytes, *, attempt: int, receipt: Receipt | None) -> Deliver
         pushed_at_ms=int.from_bytes(envelope[:6], "big"),
         receipt=None if receipt is None else str(receipt),
     )
-
-
-def format_id(message_id: bytes) -> str:
-    """A message's id as clients see it: the canonical form of a UUID."""
-    return str(UUID(bytes=message_id))
 
 
 def ended_deliveries(envelope: bytes) -> int:

@@ -25,8 +25,9 @@ from app.models import (
     RequestKey,
     Settlement,
     SettleStatus,
+    format_id,
 )
-from app.storage.envelope import ID_BYTES, format_id, seal, unseal
+from app.storage.envelope import ID_BYTES, seal, unseal
 from app.storage.keys import QueueKeys, hint_channel, queue_index
 from app.storage.redis_client import translating_errors
 from app.storage.scripts import Script

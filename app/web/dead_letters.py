@@ -52,8 +52,8 @@ class Page(Which, frozen=True, forbid_unknown_fields=True):
 class Redrive(Which, frozen=True, forbid_unknown_fields=True):
     """A filter or ids, and how many at most; nothing at all means all."""
 
-    ids: Annotated[list[UUID], Meta(min_length=1, max_length=MAX_BATCH)] | UnsetType = UNSET
-    limit: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    ids: Annotated[list[UUID], Meta(min_length=1, max_length=MAX_BATCH)] | None = None
+    limit: Annotated[int, Meta(ge=1)] | None = None
 
 
 def read_page() -> Page:
@@ -65,7 +65,7 @@ def read_redrive() -> Redrive:
     """The redrive that this request asks for. Raises `Malformed`, `Invalid`."""
     payloads.convert(options(), payloads.Nothing)
     asked = payloads.decode(read_body(), Redrive)
-    if asked.ids is not UNSET and asked.filter != DeadFilter():
+    if asked.ids is not None and asked.filter != DeadFilter():
         detail = "Name either ids or a filter."
         raise Invalid(detail, faults=[Fault(detail, pointer="/ids")])
     return asked

@@ -67,6 +67,9 @@ def compare(service: Service, texts: list[bytes], files: list[bytes]) -> int:
         popped = sum((popper.result() for popper in poppers), Digests())
     pushed = Digests(map(digest, [*texts, *files]))
     seconds = time.monotonic() - started
+    if not texts or not files:
+        print("there is nothing to send")
+        return 1
     missing, surplus = (pushed - popped).total(), (popped - pushed).total()
     size = sum(map(len, [*texts, *files]))
     print(f"{len(texts)} lines and {len(files)} binary files, {size} bytes, in {requests} pushes and {seconds:.1f} s:")

@@ -74,7 +74,9 @@ def test_redis_is_started_again_when_it_dies(service: Service) -> None:
     service.environ = {"PULPO_FSYNC": "always"}
     service.start()
     service.call("/push", {"message": "kept"})
-    service.redis().kill()
+    first = service.redis()
+    first.kill()
+    wait_until(lambda: not runs(first))
     headers = {"Authorization": f"Bearer {service.token()}"}
     wait_until(lambda: httpx.get(f"{service.url}/count", headers=headers).status_code == 200)
     assert service.call("/pop")["message"] == "kept"
