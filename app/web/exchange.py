@@ -23,7 +23,7 @@ OCTETS = "application/octet-stream"
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One request to a hot operation; `is_gone` says whether its caller hung up."""
+    """One request to a hot operation; `is_gone` says whether its caller hung up; None: it cannot be known."""
 
     caller: Principal
     queue: str
@@ -32,7 +32,7 @@ class Call(msgspec.Struct, frozen=True):
     accept: str
     key: RequestKey | None
     body: bytes
-    is_gone: Callable[[], bool]
+    is_gone: Callable[[], bool] | None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -63,12 +63,12 @@ def answer(operation: Operation, queue: str = "") -> Response:
     return Response(result.body, result.status, result.headers, content_type=result.content_type)
 
 
-def hung_up(connection: socket.socket | None) -> Callable[[], bool]:
-    """Says whether the other end closed `connection`; of a server that hides it (None), it is never known."""
+def hung_up(connection: socket.socket | None) -> Callable[[], bool] | None:
+    """What says whether the other end closed `connection`; None of a server that hides it."""
+    if connection is None:
+        return None
 
     def is_gone() -> bool:
-        if connection is None:
-            return False
         if hasattr(select, "POLLRDHUP"):  # Linux; it sees the end behind bytes that nobody has read
             watch = select.poll()
             watch.register(connection, select.POLLRDHUP)

@@ -44,6 +44,9 @@ def read_pop(call: Call) -> Pop:
     if call.key is not None and options.lease is UNSET:
         detail = "An Idempotency-Key needs a lease: what was removed cannot be answered again."
         raise Invalid(detail, faults=[Fault(detail, parameter="Idempotency-Key")])
+    if options.wait and options.lease is UNSET and call.is_gone is None:
+        detail = "This server cannot see whether you are still there: wait with a lease, so that nothing is lost."
+        raise Invalid(detail, faults=[Fault(detail, pointer="/wait")])
     return Pop(
         limit=1 if options.max is UNSET else options.max,
         lease_ms=_lease_ms(options.lease),
