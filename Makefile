@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases lint format requirements container clean
+.PHONY: help run test real-input leases model lint format requirements container clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -23,6 +23,10 @@ real-input:  ## Send the standard library's lines and 500 binary files through i
 leases:  ## 20,000 messages, 8 producers, 8 consumers of which some never ack: each acked once or dead
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.concurrency.leases
+
+model:  ## 10,000 random steps of a queue against a plain model of it, with moved time
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m tests.model.long --steps 10000
 
 lint:  ## Check style, types and layers
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt

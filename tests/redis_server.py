@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -25,15 +26,15 @@ class PrivateRedis:
     The environment's `REDIS_SERVER` chooses the program, so that the suite can be run against several.
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, program: str | None = None, variables: Mapping[str, str] | None = None) -> None:
         # Not pytest's tmp_path: a socket's path may have about 100 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="pulpo-redis-"))
         self.socket = self.directory / "redis.sock"
         self.url = f"unix://{self.socket}"
-        program = os.environ.get("REDIS_SERVER") or find_server()
+        program = program or os.environ.get("REDIS_SERVER") or find_server()
         command = server_command(program, self.socket, self.directory, "everysec")
         # A locale that compares strings by its own rules, as servers have outside of containers.
-        environ = os.environ | {"LC_ALL": "en_US.UTF-8"}
+        environ = os.environ | {"LC_ALL": "en_US.UTF-8"} | dict(variables or {})
         self.process = subprocess.Popen([*command, *options], env=environ, stdout=subprocess.DEVNULL)
 
     def __enter__(self) -> Self:

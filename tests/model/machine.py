@@ -1,0 +1,596 @@
+"""Does the same to a queue in Redis and to its model, and compares what both answer and what both hold then.
+
+No draw depends on what the queue holds: under a real clock that is not the same twice, and hypothesis replays.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from app.errors import IdempotencyKeyReused, QueueFull, QueueNotFound
+from app.models import (
+    Counts,
+    DeadFilter,
+    DeadLetter,
+    Delivery,
+    GiveBack,
+    NewMessage,
+    QueueSettings,
+    QueueTotals,
+    Receipt,
+    RequestKey,
+    SettleStatus,
+    format_id,
+)
+from app.storage.envelope import ID_BYTES, ended_deliveries, unseal
+from app.storage.keys import QueueKeys
+from app.storage.redis_dead_letters import RedisDeadLetterStore, _letter
+from app.storage.redis_queues import RedisQueueStore
+from tests.model import model
+from tests.model.model import REASONS, Letter, Message, QueueModel, Refused
+from tests.model.world import ClockTicked, World
+
+PREFIX, QUEUE = "pulpo", "orders"
+KEYS = QueueKeys.of(PREFIX, QUEUE)
+STEPS_PER_EXAMPLE = 50
+EXAMPLES_PER_ROUND = 10
+ENTRY_HEAD_BYTES = 19  # of an entry of inflight: place, attempt, nonce
+LOW_STOCK = 3
+NOBODY = UUID(int=7)
+
+Answer = TypeVar("Answer")
+
+# A run of many steps that met less than this has tested less than it seems.
+WORTH_MEETING = {
+    *("acked", "nacked", "extended", "lease-lost", "message-not-found"),
+    *("max_messages", "max_bytes", "request key", "key 1", "key 2", "queue not found"),
+    *("push replayed", "delivered", "delivered again", "pop replayed", "told when the next falls due"),
+    *(
+        "letter max-attempts",
+        "letter rejected",
+        "letter taken away",
+        "more letters",
+        "redriven",
+        "some left to redrive",
+    ),
+    *("letters dropped", "dead letters too old to be shown", "spent deliveries"),
+}
+
+# Times are drawn as units and a few milliseconds, so that many fall together and some just miss.
+TIME = st.tuples(st.integers(0, 4), st.sampled_from([0, 0, 0, 1]))
+TIME_AHEAD = st.tuples(st.integers(1, 4), st.sampled_from([0, 0, 0, -1, 1]))
+LONG_TIME = st.tuples(st.integers(2, 30), st.just(0))
+MESSAGE_KEY = st.sampled_from([None, None, None, None, "a", "b"])
+REQUEST_KEY = st.sampled_from([None, None, None, RequestKey("ann", "1"), RequestKey("bob", "1")])
+BODY = st.sampled_from([b"1", b"22", b'"a longer body"', b"\x00\xff\r\n", b""])
+MESSAGE = st.tuples(
+    BODY,
+    st.sampled_from([None, None, "text/plain"]),
+    st.one_of(st.just((0, 0)), TIME),
+    MESSAGE_KEY,
+)
+# Which of the things that are there: mostly the newest or the first.
+PICK = st.one_of(st.integers(0, 4), st.integers(0, 499))
+PICKS = st.lists(PICK, min_size=1, max_size=4)
+LIMIT = st.one_of(st.just(1), st.integers(1, 6), st.just(1000))
+SETTINGS = st.fixed_dictionaries(
+    {
+        "lease_ms": TIME_AHEAD,
+        "max_attempts": st.sampled_from([1, 1, 2, 3, 5]),
+        "backoff_base_ms": TIME,
+        "backoff_factor": st.sampled_from([1.0, 1.5, 2.0]),
+        "backoff_max_ms": LONG_TIME,
+        "dead_max_messages": st.sampled_from([1, 4, 10_000, 10_000]),
+        "dead_ttl_ms": st.one_of(LONG_TIME, st.just((10_000, 0)), st.just((10_000, 0))),
+        "dedup_window_ms": TIME_AHEAD,
+        "max_messages": st.sampled_from([None, None, None, 5, 12]),
+        "max_bytes": st.sampled_from([None, None, None, 60, 200]),
+    }
+)
+REASON = st.sampled_from([None, None, None, None, *REASONS])
+BOUND = st.sampled_from([None, None, None, None, -1, 0, 1])
+
+
+@dataclass(slots=True)
+class Report:
+    """How many steps of each kind were made, how often they met what is worth meeting, and how many examples ended
+    early since the clock ticked in a script."""
+
+    made: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)
+    cuts: int = 0
+    failed_after: int | None = None
+
+    @property
+    def steps(self) -> int:
+        return self.made.total()
+
+    @property
+    def not_met(self) -> set[str]:
+        return WORTH_MEETING - set(self.met)
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps ({_listed(self.made)}), {self.cuts} examples cut short; met: {_listed(self.met)}"
+
+
+def step(act: Callable[..., None]) -> Callable[..., None]:
+    """Counts the steps, and does nothing for the rest of an example in which the time of one is not known."""
+
+    @functools.wraps(act)
+    def counted(machine: QueueMachine, **drawn: Any) -> None:
+        if not machine.is_cut:
+            machine.report.made[act.__name__] += 1
+        compared(act)(machine, **drawn)
+
+    return counted
+
+
+def compared(act: Callable[..., None]) -> Callable[..., None]:
+    """The same, without counting."""
+
+    @functools.wraps(act)
+    def guarded(machine: QueueMachine, **drawn: Any) -> None:
+        if machine.is_cut:
+            return
+        try:
+            act(machine, **drawn)
+        except ClockTicked:
+            machine.is_cut = True
+            machine.report.cuts += 1
+        except Exception:
+            machine.report.failed_after = machine.report.failed_after or machine.report.steps
+            raise
+
+    return guarded
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """One queue and its model; `world` and `report` belong to all examples of a run."""
+
+    world: ClassVar[World]
+    report: ClassVar[Report]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client = self.world.client
+        self.client.flushall()
+        self.queues = RedisQueueStore(self.client, prefix=PREFIX)
+        self.dead_letters = RedisDeadLetterStore(self.client, prefix=PREFIX)
+        self.model = QueueModel()
+        self.numbers: dict[str, int] = {}
+        self.receipts: dict[str, model.Receipt] = {}
+        self.last_push: tuple[list[NewMessage], RequestKey | None] = ([NewMessage(b"{}", key="c")], None)
+        self.is_cut = False
+
+    @initialize(drawn=st.one_of(st.none(), SETTINGS), bodies=st.lists(BODY, max_size=6))
+    @step
+    def make(self, drawn: dict[str, Any] | None, bodies: list[bytes]) -> None:
+        if drawn is not None:
+            self._configure(drawn)
+        if bodies:
+            self._push([NewMessage(body) for body in bodies], None)
+
+    @rule(drawn=SETTINGS)
+    @step
+    def configure(self, drawn: dict[str, Any]) -> None:
+        self._configure(drawn)
+
+    # hypothesis leaves out some rules of each example; pushes and pops have several, so that few examples are empty.
+    @rule(drawn=st.lists(MESSAGE, min_size=1, max_size=4), key=REQUEST_KEY)
+    @step
+    def push(self, drawn: list[tuple[Any, ...]], key: RequestKey | None) -> None:
+        messages = [NewMessage(body, kind, self._ms(delay), name) for body, kind, delay, name in drawn]
+        self.last_push = (messages, key)
+        self._push(messages, key)
+
+    @rule(more=st.lists(BODY, max_size=1))
+    @step
+    def push_again(self, more: list[bytes]) -> None:
+        messages, key = self.last_push
+        self._push([*messages, *map(NewMessage, more)], key)
+
+    @rule(bodies=st.lists(BODY, min_size=1, max_size=4))
+    @step
+    def push_plainly(self, bodies: list[bytes]) -> None:
+        self._push([NewMessage(body) for body in bodies], None)
+
+    @rule(body=BODY, delay=TIME)
+    @step
+    def push_later(self, body: bytes, delay: tuple[int, int]) -> None:
+        self._push([NewMessage(body, delay_ms=self._ms(delay))], None)
+
+    @rule(limit=LIMIT, lease=st.one_of(st.none(), TIME, TIME_AHEAD), key=REQUEST_KEY, waits=st.booleans())
+    @step
+    def pop(self, limit: int, lease: tuple[int, int] | None, key: RequestKey | None, waits: bool) -> None:
+        lease_ms = None if lease is None else self._ms(lease)
+        self._pop(limit, lease_ms, None if lease_ms == 0 else key, waits=waits)
+
+    @rule(limit=LIMIT)
+    @step
+    def borrow(self, limit: int) -> None:
+        self._pop(limit, None, None)
+
+    @rule(lease=TIME_AHEAD)
+    @step
+    def borrow_one(self, lease: tuple[int, int]) -> None:
+        self._pop(1, self._ms(lease), None)
+
+    @rule(picks=PICKS)
+    @step
+    def ack(self, picks: list[int]) -> None:
+        self._settle(picks, lambda held: self.queues.ack(QUEUE, held), self.model.ack)
+
+    @rule(picks=PICKS, delay=st.one_of(st.none(), st.just((0, 0)), TIME), dead=st.sampled_from([False, False, True]))
+    @step
+    def nack(self, picks: list[int], delay: tuple[int, int] | None, dead: bool) -> None:
+        how = GiveBack(None if delay is None else self._ms(delay), dead, "no – not now" if len(picks) > 1 else "")
+        jitter = _next_random()
+        self._settle(
+            picks,
+            lambda held: self.queues.nack(QUEUE, held, how),
+            lambda held: self.model.nack(held, how, jitter=jitter),
+        )
+
+    @rule(picks=PICKS, lease=TIME_AHEAD)
+    @step
+    def extend(self, picks: list[int], lease: tuple[int, int]) -> None:
+        lease_ms = self._ms(lease)
+
+        def extend(held: list[Receipt]) -> list[SettleStatus]:
+            answer = self.queues.extend(QUEUE, held, lease_ms=lease_ms)
+            assert answer.lease_expires_at_ms == self.client.now_ms + lease_ms
+            return answer.statuses
+
+        self._settle(picks, extend, lambda held: self.model.extend(held, lease_ms))
+
+    @rule(reason=REASON, after=BOUND, before=BOUND, limit=LIMIT, cursor=PICK)
+    @step
+    def page(self, reason: str | None, after: int | None, before: int | None, limit: int, cursor: int) -> None:
+        self._stock_letters()
+        which, passed = self._filter(reason, after, before), self._letter_at(cursor)
+        start = (passed.died_at_ms, self._id(passed.message.number)) if passed and cursor % 4 == 3 else None
+        answer = self._served(lambda: self.dead_letters.page(QUEUE, which, limit=limit, cursor=start))
+        letters = self._modelled(lambda: self._letters_beyond(which, passed if start else None))
+        if isinstance(answer, str) or isinstance(letters, str):
+            assert answer == letters
+            self._meet(str(answer))
+            return
+        assert [self._lettered(each) for each in answer.letters] == [_as_lettered(each) for each in letters[:limit]]
+        assert answer.has_more == (len(letters) > limit)
+        self._meet("more letters", answer.has_more)
+        for letter in answer.letters:
+            self._meet(f"letter {letter.reason}")
+
+    @rule(pick=PICK, remove=st.booleans())
+    @step
+    def one(self, pick: int, remove: bool) -> None:
+        self._stock_letters()
+        number = self._any_number(pick)
+        answer = self._served(lambda: self.dead_letters.one(QUEUE, self._id(number), remove=remove))
+        expected = self._modelled(lambda: self.model.one(number, remove=remove))
+        if isinstance(answer, DeadLetter) and isinstance(expected, Letter):
+            assert self._lettered(answer) == _as_lettered(expected)
+            self._meet("letter taken away", remove)
+        else:
+            assert answer == expected
+            self._meet(str(answer), answer is not None)
+
+    @rule(reason=REASON, after=BOUND, before=BOUND, limit=LIMIT)
+    @step
+    def redrive(self, reason: str | None, after: int | None, before: int | None, limit: int) -> None:
+        self._stock_letters()
+        self._redrive(self._filter(reason, after, before), [], limit)
+
+    @rule(picks=PICKS, limit=LIMIT)
+    @step
+    def redrive_by_id(self, picks: list[int], limit: int) -> None:
+        self._stock_letters()
+        self._redrive(DeadFilter(), [self._any_number(pick) for pick in picks], limit)
+
+    @rule(drawn=st.one_of(TIME, st.just((30, 0))))
+    @step
+    def let_time_pass(self, drawn: tuple[int, int]) -> None:
+        self.world.clock.advance(self._ms(drawn) % (8 * self.world.unit_ms + 3))
+
+    @rule(off_by_ms=st.sampled_from([-1, 0, 0, 1]))
+    @step
+    def let_the_next_time_come(self, off_by_ms: int) -> None:
+        change_ms = self.model.next_change_ms()
+        wait_ms = 0 if change_ms is None else change_ms - self.model.now_ms + off_by_ms
+        self.world.clock.advance(max(0, min(wait_ms, 8 * self.world.unit_ms)))
+
+    @invariant()
+    @compared
+    def both_count_the_same(self) -> None:
+        counts = self.queues.count(QUEUE)
+        self.model.now_ms = self.client.now_ms
+        assert counts == Counts(*self.model.count())
+        self._meet("dead letters too old to be shown", len(self.model.dead) > counts.dead)
+        self._meet("spent deliveries", bool(self.model._spent()))
+
+    @invariant()
+    @compared
+    def both_hold_the_same(self) -> None:
+        held = self._held_by_redis()
+        assert held == self._held_by_model()
+
+    @invariant()
+    @compared
+    def both_describe_the_same(self) -> None:
+        described = self._served(lambda: self.queues.describe(QUEUE))
+        known = (self.model.settings, QueueTotals(**self.model.totals))
+        assert described == (known if self.model.exists else "queue not found")
+
+    def _configure(self, drawn: dict[str, Any]) -> None:
+        chosen = {name: self._ms(value) if isinstance(value, tuple) else value for name, value in drawn.items()}
+        chosen_settings = QueueSettings(**chosen)
+        is_new, totals = self.queues.configure(QUEUE, chosen_settings)
+        assert is_new == self._modelled(lambda: self.model.configure(chosen_settings))
+        assert totals == QueueTotals(**self.model.totals)
+
+    def _push(self, messages: list[NewMessage], key: RequestKey | None) -> None:
+        answer = self._served(lambda: self.queues.push(QUEUE, messages, key))
+        expected = self._modelled(lambda: self.model.push(messages, key))
+        if isinstance(answer, str) or isinstance(expected, str):
+            assert answer == expected
+            self._meet(str(answer))
+            return
+        assert answer.new == expected.new
+        self._meet("push replayed", answer.new < len(answer.ids))
+        for message_id, number in zip(answer.ids, expected.numbers, strict=True):
+            assert self.numbers.setdefault(message_id, number) == number
+        assert len(self.numbers) == self.model.totals["pushed"]
+
+    def _pop(self, limit: int, lease_ms: int | None, key: RequestKey | None, *, waits: bool = False) -> None:
+        self._stock()
+        answer = self._served(lambda: self.queues.pop(QUEUE, limit=limit, lease_ms=lease_ms, key=key, waits=waits))
+        expected = self._modelled(lambda: self.model.pop(limit, lease_ms=lease_ms, key=key, waits=waits))
+        assert not isinstance(answer, str)
+        assert not isinstance(expected, str)
+        assert [self._delivered(each) for each in answer.deliveries] == [
+            _as_delivered(each) for each, _ in expected.taken
+        ]
+        assert (answer.lease_expires_at_ms, answer.due_in_ms) == expected[1:]
+        self._meet("told when the next falls due", answer.due_in_ms is not None)
+        for delivery, (_, receipt) in zip(answer.deliveries, expected.taken, strict=True):
+            self._meet("delivered again" if delivery.attempt > 1 else "delivered")
+            self._meet("pop replayed", delivery.receipt in self.receipts)
+            self._remember(delivery.receipt, receipt)
+
+    def _stock(self) -> None:
+        """Lets most steps meet something, whatever rules hypothesis leaves out of an example."""
+        if self.model.totals["pushed"] and len(list(self.model.all_messages())) < LOW_STOCK:
+            self._push([NewMessage(b"%d" % place) for place in range(LOW_STOCK)], None)
+
+    def _stock_letters(self) -> None:
+        if len(self.model.letters()) < LOW_STOCK and self.model.totals["pushed"]:
+            how = GiveBack(delay_ms=0, dead=self.model.deliveries % 2 == 1)
+            self._settle(
+                [0, 1],
+                lambda held: self.queues.nack(QUEUE, held, how),
+                lambda held: self.model.nack(held, how, jitter=0),
+            )
+
+    def _settle(
+        self,
+        picks: list[int],
+        server: Callable[[list[Receipt]], list[SettleStatus]],
+        modelled: Callable[[list[model.Receipt]], list[SettleStatus]],
+    ) -> None:
+        if not self.model.leases:
+            self._stock()
+            self._pop(3, None, None)
+        if not self.receipts:
+            return
+        known = list(self.receipts.items())
+        chosen = [known[-1 - pick % len(known)] for pick in picks]
+        receipts = [receipt for receipt in (Receipt.parse(text) for text, _ in chosen) if receipt]
+        answer = self._served(lambda: server(receipts))
+        expected = self._modelled(lambda: modelled([each for _, each in chosen]))
+        assert answer == expected
+        for status in expected:
+            self._meet(status)
+        self._meet("letters dropped", self.model.totals["dead_dropped"] > 0)
+
+    def _redrive(self, which: DeadFilter, numbers: list[int], limit: int) -> None:
+        ids = [self._id(number) for number in numbers]
+        answer = self._served(lambda: self.dead_letters.redrive(QUEUE, which, ids, limit=limit))
+        expected = self._modelled(lambda: self.model.redrive(which, numbers, limit))
+        if isinstance(answer, str):
+            assert answer == expected
+            self._meet(answer)
+        else:
+            assert (answer.moved, answer.remaining) == expected
+            assert answer.now_ms == self.client.now_ms
+            self._meet("redriven", answer.moved > 0)
+            self._meet("some left to redrive", answer.remaining > 0)
+
+    def _meet(self, what: str, happened: bool = True) -> None:
+        if happened:
+            self.report.met[what] += 1
+
+    def _served(self, call: Callable[[], Answer]) -> Answer | str:
+        """What the server answers, or in a word why it refuses."""
+        try:
+            return call()
+        except QueueNotFound:
+            return "queue not found"
+        except QueueFull as error:
+            return "max_messages" if "max_messages" in error.detail else "max_bytes"
+        except IdempotencyKeyReused as error:
+            if not error.faults:
+                return "request key"
+            pointer = str(error.faults[0].pointer).split("/")
+            return f"key {int(pointer[2]) + 1}" if len(pointer) > 2 else "key 1"
+
+    def _modelled(self, call: Callable[[], Answer]) -> Answer | str:
+        """What the model answers at the time of the server's answer, or in a word why it refuses."""
+        self.model.now_ms = self.client.now_ms
+        try:
+            return call()
+        except Refused as refused:
+            return refused.what
+
+    def _ms(self, drawn: tuple[int, int]) -> int:
+        units, extra_ms = drawn
+        return max(0, units * self.world.unit_ms + extra_ms)
+
+    def _filter(self, reason: Any, after: int | None, before: int | None) -> DeadFilter:
+        """`after` and `before` are ms from a death of the model."""
+        deaths = [letter.died_at_ms for letter in self.model.letters()]
+        if not deaths:
+            return DeadFilter(reason)
+        middle_ms = deaths[len(deaths) // 2]
+        after_ms, before_ms = (None if bound is None else middle_ms + bound for bound in (after, before))
+        return DeadFilter(reason, after_ms, before_ms)
+
+    def _letter_at(self, pick: int) -> Letter | None:
+        letters = self.model.letters()
+        return letters[pick % len(letters)] if letters else None
+
+    def _letters_beyond(self, which: DeadFilter, passed: Letter | None) -> list[Letter]:
+        self.model._check_exists()
+        return [letter for letter in self.model.letters(which) if passed is None or letter.order > passed.order]
+
+    def _any_number(self, pick: int) -> int:
+        """Mostly a dead letter's; else that of any message, or of none."""
+        letter = self._letter_at(pick)
+        return letter.message.number if letter and pick % 5 else pick % (self.model.totals["pushed"] + 1)
+
+    def _id(self, number: int) -> UUID:
+        return next((UUID(message_id) for message_id, known in self.numbers.items() if known == number), NOBODY)
+
+    def _remember(self, text: str | None, receipt: model.Receipt | None) -> None:
+        assert (text is None) == (receipt is None)
+        if text is None or receipt is None:
+            return
+        is_new = receipt not in self.receipts.values()
+        assert (text not in self.receipts) == is_new
+        assert self.receipts.setdefault(text, receipt) == receipt
+
+    def _delivered(self, delivery: Delivery) -> tuple[Any, ...]:
+        number = self.numbers[delivery.id]
+        return number, delivery.attempt, delivery.body, delivery.content_type, delivery.pushed_at_ms
+
+    def _lettered(self, letter: DeadLetter) -> tuple[Any, ...]:
+        return letter.died_at_ms, letter.reason, letter.error, *self._delivered(letter.message)
+
+    def _enveloped(self, envelope: bytes) -> tuple[Any, ...]:
+        return self._delivered(unseal(envelope, attempt=ended_deliveries(envelope), receipt=None))
+
+    def _held_by_redis(self) -> dict[str, Any]:
+        """Everything that lies in the queue's keys, each message in the words of the model."""
+        with self.client.pipeline(transaction=True) as pipeline:
+            for key in KEYS.ready:
+                pipeline.lrange(key, 0, -1)
+            for key in (KEYS.delayed, *KEYS.leased, *KEYS.dead):
+                pipeline.zrange(key, 0, -1, withscores=True)
+            pipeline.hgetall(KEYS.inflight)
+            pipeline.hgetall(KEYS.dead_messages)
+            pipeline.hget(KEYS.stats, "bytes")
+            replies: list[Any] = pipeline.execute()
+        ready, delayed, leased, dead = replies[:3], replies[3], replies[4:8], replies[8:11]
+        inflight, dead_messages, size = replies[11:]
+        envelopes = [*ready[1], *(envelope for envelope, _ in delayed)]
+        envelopes += [entry[ENTRY_HEAD_BYTES:] for entry in inflight.values()]
+        envelopes += [letter[3 + int.from_bytes(letter[1:3], "big") :] for letter in dead_messages.values()]
+        assert ready[0] == ready[2] == leased[0] == leased[2] == [], "every message has the normal priority"
+        assert len(inflight) == sum(map(len, leased))
+        assert len(dead_messages) == sum(map(len, dead))
+        assert int(size or 0) == sum(len(unseal(each, attempt=0, receipt=None).body) for each in envelopes)
+        assert len({envelope[:ID_BYTES] for envelope in envelopes}) == len(envelopes), "a message lies in two places"
+        return {
+            "ready": [self._enveloped(envelope) for envelope in ready[1]],
+            "delayed": [(due_ms, *self._enveloped(envelope)) for envelope, due_ms in delayed],
+            "leased": [self._by_number(part, inflight) for part in (leased[1], leased[3])],
+            "dead": [self._by_number(part, {}) for part in dead],
+            "letters": {
+                self.numbers[format_id(message_id)]: self._lettered(_letter(0, letter))
+                for message_id, letter in dead_messages.items()
+            },
+        }
+
+    def _by_number(self, scored: list[tuple[bytes, float]], inflight: dict[bytes, bytes]) -> list[tuple[Any, ...]]:
+        """Of each member: its time, its number and, if it is leased, its attempt."""
+        return [
+            (time_ms, self.numbers[format_id(message_id)], int.from_bytes(inflight.get(message_id, b"")[1:3], "big"))
+            for message_id, time_ms in scored
+        ]
+
+    def _held_by_model(self) -> dict[str, Any]:
+        queue = self.model
+        leases = sorted(
+            (lease.ends_ms, lease.message.number, lease.message.attempts) for lease in queue.leases.values()
+        )
+        is_last = {number: lease.is_last for number, lease in queue.leases.items()}
+        letters = sorted(queue.dead, key=lambda letter: letter.order)
+        return {
+            "ready": [_as_delivered(message) for message in queue.ready],
+            "delayed": sorted((due_ms, *_as_delivered(message)) for due_ms, message in queue.delayed),
+            "leased": [[lease for lease in leases if is_last[lease[1]] == last] for last in (False, True)],
+            "dead": [
+                [(letter.died_at_ms, letter.message.number, 0) for letter in letters if letter.reason == reason]
+                for reason in REASONS
+            ],
+            "letters": {each.message.number: (0, *_as_lettered(each)[1:]) for each in letters},
+        }
+
+
+def run(world: World, *, steps: int, seed_number: int, shrinks: bool) -> Report:
+    """Drives examples against `world` until so many steps were made. A failure names its seed.
+
+    `shrinks`: whether a failure is reduced to few steps, for which its time must be repeatable.
+    """
+    phases = [Phase.generate, Phase.shrink] if shrinks else [Phase.generate]
+    how = settings(
+        max_examples=EXAMPLES_PER_ROUND,
+        stateful_step_count=min(STEPS_PER_EXAMPLE, steps),
+        phases=phases,
+        database=None,
+        deadline=None,
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    report = Report()
+    while report.steps < steps:
+        machine = type("Queue", (QueueMachine,), {"world": world, "report": report})
+        try:
+            run_state_machine_as_test(seed(seed_number)(machine), settings=how)
+        except Exception as error:
+            error.add_note(
+                f"Seed {seed_number}: the model and the queue first differed after {report.failed_after} steps."
+            )
+            raise
+        seed_number += 1
+    return report
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
+
+
+def _next_random() -> float:
+    """What `random.random` will give to the one who asks next."""
+    state = random.getstate()
+    drawn = random.random()
+    random.setstate(state)
+    return drawn
+
+
+def _as_delivered(message: Message) -> tuple[Any, ...]:
+    return message.number, message.attempts, message.body, message.content_type, message.pushed_at_ms
+
+
+def _as_lettered(letter: Letter) -> tuple[Any, ...]:
+    return letter.died_at_ms, letter.reason, letter.error, *_as_delivered(letter.message)

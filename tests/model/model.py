@@ -1,0 +1,386 @@
+"""One queue as it should be: plain lists, a clock that it is told, and no hurry.
+
+What Redis keeps lazily is lazy here, too, since callers see it: a delivery that used the last attempt is dead when its
+lease ends and lies among the leases until a pop or a redrive comes by; dead letters are dropped when others are buried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from app.models import (
+    DeadFilter,
+    DeadReason,
+    GiveBack,
+    NewMessage,
+    QueueSettings,
+    QueueTotals,
+    RequestKey,
+    SettleStatus,
+)
+
+REASONS: tuple[DeadReason, ...] = ("max-attempts", "rejected", "expired")
+
+Asked = TypeVar("Asked")
+
+
+class Refused(Exception):
+    """The queue does not do it, and nothing changed; `what` names the limit or the key that stands against it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+@dataclass(slots=True)
+class Message:
+    """`number` counts pushes from 1; `attempts` counts deliveries."""
+
+    number: int
+    body: bytes
+    content_type: str | None
+    pushed_at_ms: int
+    attempts: int = 0
+
+
+class Receipt(NamedTuple):
+    """The right to settle one delivery; deliveries are numbered through the life of the queue."""
+
+    number: int
+    delivery: int
+
+
+@dataclass(slots=True)
+class Lease:
+    """A delivery that is not settled. The last one is never repeated."""
+
+    message: Message
+    receipt: Receipt
+    ends_ms: int
+    is_last: bool
+
+
+class Letter(NamedTuple):
+    """A message that nobody will get."""
+
+    died_at_ms: int
+    message: Message
+    reason: DeadReason
+    error: str
+
+    @property
+    def order(self) -> tuple[int, int]:
+        return self.died_at_ms, self.message.number
+
+
+class Record(NamedTuple, Generic[Asked]):
+    """What was asked under a key, and the messages that answered it."""
+
+    asked: Asked
+    numbers: list[int]
+    until_ms: int
+
+
+class Pushed(NamedTuple):
+    numbers: list[int]
+    new: int
+
+
+class Popped(NamedTuple):
+    """What a pop took, each with its receipt if it is leased; how long until something falls due, if nothing did."""
+
+    taken: list[tuple[Message, Receipt | None]]
+    lease_expires_at_ms: int | None
+    due_in_ms: int | None
+
+
+class Counts(NamedTuple):
+    ready: int
+    delayed: int
+    leased: int
+    dead: int
+    bytes: int
+    oldest_age_ms: int | None
+
+
+@dataclass
+class QueueModel:
+    """Set `now_ms` before each call."""
+
+    now_ms: int = 0
+    exists: bool = False
+    settings: QueueSettings = field(default_factory=QueueSettings)
+    ready: list[Message] = field(default_factory=list)
+    delayed: list[tuple[int, Message]] = field(default_factory=list)
+    leases: dict[int, Lease] = field(default_factory=dict)
+    dead: list[Letter] = field(default_factory=list)
+    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(QueueTotals.__struct_fields__, 0))
+    deliveries: int = 0
+    pushed_under: dict[str, Record[NewMessage]] = field(default_factory=dict)
+    requests: dict[RequestKey, Record[tuple[NewMessage, ...]]] = field(default_factory=dict)
+    pops: dict[RequestKey, tuple[int, list[Receipt]]] = field(default_factory=dict)
+
+    def configure(self, settings: QueueSettings) -> bool:
+        """Whether that made the queue."""
+        is_new, self.exists, self.settings = not self.exists, True, settings
+        return is_new
+
+    def push(self, messages: Sequence[NewMessage], key: RequestKey | None) -> Pushed:
+        request = self.requests.get(key) if key else None
+        if request and self.now_ms <= request.until_ms:
+            if request.asked != tuple(messages):
+                raise Refused("request key")
+            return Pushed(request.numbers, 0)
+        until_ms = self.now_ms + self.settings.dedup_window_ms
+        numbers: list[int] = []
+        fresh: dict[str, Record[NewMessage]] = {}
+        arriving: list[tuple[int, Message]] = []
+        for place, asked in enumerate(messages, 1):
+            known = fresh.get(asked.key) or self._pushed_under(asked.key) if asked.key else None
+            if known and known.asked != asked:
+                raise Refused(f"key {place}")
+            if known:
+                numbers += known.numbers
+                continue
+            message = Message(
+                self.totals["pushed"] + len(arriving) + 1, asked.body, asked.content_type, pushed_at_ms=self.now_ms
+            )
+            numbers.append(message.number)
+            arriving.append((asked.delay_ms, message))
+            if asked.key:
+                fresh[asked.key] = Record(asked, [message.number], until_ms)
+        if arriving:
+            self._check_room(len(arriving), sum(len(message.body) for _, message in arriving))
+        self.exists = True
+        self.totals["pushed"] += len(arriving)
+        self.ready += [message for delay_ms, message in arriving if not delay_ms]
+        self.delayed += [(self.now_ms + delay_ms, message) for delay_ms, message in arriving if delay_ms]
+        self.pushed_under |= fresh
+        if key:
+            self.requests[key] = Record(tuple(messages), numbers, until_ms)
+        return Pushed(numbers, len(arriving))
+
+    def pop(self, limit: int, *, lease_ms: int | None, key: RequestKey | None, waits: bool) -> Popped:
+        if key and (standing := self._standing(key)):
+            earliest_ms = min(lease.ends_ms for lease in standing)
+            return Popped([(lease.message, lease.receipt) for lease in standing], earliest_ms, None)
+        self._bury_the_spent()
+        self._move_the_due()
+        expired = [lease.message for lease in self._expired()]
+        taken = [*expired, *self.ready][:limit]
+        self.ready = self.ready[max(0, limit - len(expired)) :]
+        for message in taken:
+            self.leases.pop(message.number, None)
+            message.attempts += 1
+        self.totals["delivered"] += len(taken)
+        if not taken:
+            return Popped([], None, self._due_in_ms() if waits else None)
+        lease_ms = self.settings.lease_ms if lease_ms is None else lease_ms
+        if not lease_ms:
+            return Popped([(message, None) for message in taken], None, None)
+        receipts = [self._lease(message, self.now_ms + lease_ms) for message in taken]
+        if key:
+            self.pops[key] = (self.now_ms + lease_ms, receipts)
+        return Popped(list(zip(taken, receipts, strict=True)), self.now_ms + lease_ms, None)
+
+    def ack(self, receipts: Sequence[Receipt]) -> list[SettleStatus]:
+        statuses: list[SettleStatus] = []
+        for receipt in receipts:
+            refusal = self._refusal(receipt)
+            statuses.append(refusal or "acked")
+            if not refusal:
+                del self.leases[receipt.number]
+                self.totals["acked"] += 1
+        return statuses
+
+    def nack(self, receipts: Sequence[Receipt], how: GiveBack, *, jitter: float) -> list[SettleStatus]:
+        """`jitter`, from 0 to 1, chooses the half of a backoff that is not certain."""
+        statuses: list[SettleStatus] = []
+        returning: list[Message] = []
+        dying: list[Letter] = []
+        for receipt in receipts:
+            refusal = self._refusal(receipt)
+            statuses.append(refusal or "nacked")
+            if refusal:
+                continue
+            lease = self.leases.pop(receipt.number)
+            wait_ms = self._backoff_ms(lease.message.attempts, jitter) if how.delay_ms is None else how.delay_ms
+            if how.dead or lease.is_last:
+                reason: DeadReason = "rejected" if how.dead else "max-attempts"
+                dying.append(Letter(self.now_ms, lease.message, reason, how.error))
+            elif wait_ms:
+                self.delayed.append((self.now_ms + wait_ms, lease.message))
+            else:
+                returning.append(lease.message)
+            self.totals["nacked"] += 1
+        self.ready = [*returning, *self.ready]
+        self._bury(dying)
+        return statuses
+
+    def extend(self, receipts: Sequence[Receipt], lease_ms: int) -> list[SettleStatus]:
+        statuses: list[SettleStatus] = []
+        for receipt in receipts:
+            refusal = self._refusal(receipt)
+            statuses.append(refusal or "extended")
+            if not refusal:
+                self.leases[receipt.number].ends_ms = self.now_ms + lease_ms
+        return statuses
+
+    def count(self) -> Counts:
+        due, expired = self._due(), self._expired()
+        ready = len(self.ready) + len(due) + len(expired)
+        running = sum(lease.ends_ms > self.now_ms for lease in self.leases.values())
+        heads = [*self.ready[:1], *(message for _, message in due[:1]), *(lease.message for lease in expired[:1])]
+        return Counts(
+            ready=ready,
+            delayed=len(self.delayed) - len(due),
+            leased=running,
+            dead=len(self.letters()),
+            bytes=sum(len(message.body) for message in self.all_messages()),
+            oldest_age_ms=self.now_ms - min(message.pushed_at_ms for message in heads) if heads else None,
+        )
+
+    def letters(self, which: DeadFilter | None = None) -> list[Letter]:
+        """All dead letters of a filter, wherever they lie, that are not too old to be kept; oldest death first."""
+        which = which or DeadFilter()
+        after_ms = max(which.after_ms or 0, self.now_ms - self.settings.dead_ttl_ms)
+        return [
+            letter
+            for letter in sorted([*self.dead, *map(_letter_of, self._spent())], key=lambda letter: letter.order)
+            if which.reason in {None, letter.reason}
+            and after_ms < letter.died_at_ms
+            and (which.before_ms is None or letter.died_at_ms < which.before_ms)
+        ]
+
+    def one(self, number: int, *, remove: bool) -> Letter | None:
+        self._check_exists()
+        letter = next((letter for letter in self.letters() if letter.message.number == number), None)
+        if letter and remove:
+            self._unbury(letter)
+        return letter
+
+    def redrive(self, which: DeadFilter, numbers: Sequence[int], limit: int) -> tuple[int, int]:
+        """How many went back, and how many of those asked for are left. `numbers` come back in their own order."""
+        self._check_exists()
+        asked = self.letters(which)
+        if numbers:
+            by_number = {letter.message.number: letter for letter in asked}
+            asked = [by_number[number] for number in dict.fromkeys(numbers) if number in by_number]
+        for letter in asked[:limit]:
+            self._unbury(letter)
+            letter.message.attempts = 0
+            self.ready.append(letter.message)
+        moved = len(asked[:limit])
+        self.totals["redriven"] += moved
+        return moved, len(asked) - moved
+
+    def all_messages(self) -> Iterable[Message]:
+        """Every message that the queue holds, those among them that are too old to be shown."""
+        yield from self.ready
+        yield from (message for _, message in self.delayed)
+        yield from (lease.message for lease in self.leases.values())
+        yield from (letter.message for letter in self.dead)
+
+    def next_change_ms(self) -> int | None:
+        """When the next delay, lease, record or dead letter ends by itself."""
+        times = [due_ms for due_ms, _ in self.delayed]
+        times += [lease.ends_ms for lease in self.leases.values()]
+        times += [record.until_ms for record in self.pushed_under.values()]
+        times += [record.until_ms for record in self.requests.values()]
+        times += [until_ms for until_ms, _ in self.pops.values()]
+        times += [letter.died_at_ms + self.settings.dead_ttl_ms for letter in self.dead]
+        return min((time_ms for time_ms in times if time_ms > self.now_ms), default=None)
+
+    def _pushed_under(self, key: str) -> Record[NewMessage] | None:
+        record = self.pushed_under.get(key)
+        return record if record and self.now_ms <= record.until_ms else None
+
+    def _check_room(self, messages: int, size: int) -> None:
+        counts, settings = self.count(), self.settings
+        alive = counts.ready + counts.delayed + counts.leased
+        if settings.max_messages is not None and alive + messages > settings.max_messages:
+            raise Refused("max_messages")
+        if settings.max_bytes is not None and counts.bytes + size > settings.max_bytes:
+            raise Refused("max_bytes")
+
+    def _check_exists(self) -> None:
+        if not self.exists:
+            raise Refused("queue not found")
+
+    def _standing(self, key: RequestKey) -> list[Lease]:
+        """What an earlier pop under `key` leased, as far as the leases still run."""
+        until_ms, receipts = self.pops.get(key, (0, []))
+        if self.now_ms > until_ms:
+            return []
+        leases = [self.leases[receipt.number] for receipt in receipts if not self._refusal(receipt)]
+        return [lease for lease in leases if lease.ends_ms > self.now_ms]
+
+    def _lease(self, message: Message, ends_ms: int) -> Receipt:
+        self.deliveries += 1
+        receipt = Receipt(message.number, self.deliveries)
+        is_last = message.attempts >= self.settings.max_attempts
+        self.leases[message.number] = Lease(message, receipt, ends_ms, is_last)
+        return receipt
+
+    def _refusal(self, receipt: Receipt) -> SettleStatus | None:
+        lease = self.leases.get(receipt.number)
+        if lease is None or (lease.is_last and lease.ends_ms <= self.now_ms):
+            return "message-not-found"
+        return None if lease.receipt == receipt else "lease-lost"
+
+    def _backoff_ms(self, attempt: int, jitter: float) -> int:
+        settings = self.settings
+        longest_ms = min(settings.backoff_max_ms, settings.backoff_base_ms * settings.backoff_factor ** (attempt - 1))
+        return int(longest_ms * (1 + jitter) / 2)
+
+    def _due(self) -> list[tuple[int, Message]]:
+        due = [(due_ms, message) for due_ms, message in self.delayed if due_ms <= self.now_ms]
+        return sorted(due, key=lambda pair: (pair[0], pair[1].number))
+
+    def _move_the_due(self) -> None:
+        self.ready += [message for _, message in self._due()]
+        self.delayed = [(due_ms, message) for due_ms, message in self.delayed if due_ms > self.now_ms]
+
+    def _due_in_ms(self) -> int | None:
+        times = [due_ms for due_ms, _ in self.delayed]
+        times += [lease.ends_ms for lease in self.leases.values() if not lease.is_last]
+        return min(times) - self.now_ms if times else None
+
+    def _ended(self, *, is_last: bool) -> list[Lease]:
+        ended = [x for x in self.leases.values() if x.is_last == is_last and x.ends_ms <= self.now_ms]
+        return sorted(ended, key=lambda lease: (lease.ends_ms, lease.message.number))
+
+    def _expired(self) -> list[Lease]:
+        """Leases that ran out and will be repeated."""
+        return self._ended(is_last=False)
+
+    def _spent(self) -> list[Lease]:
+        """Leases that ran out and were the last: dead letters that nobody moved yet."""
+        return self._ended(is_last=True)
+
+    def _bury_the_spent(self) -> None:
+        spent = self._spent()
+        for lease in spent:
+            del self.leases[lease.message.number]
+        self._bury(list(map(_letter_of, spent)))
+
+    def _bury(self, letters: list[Letter]) -> None:
+        """Adds `letters`, none among them, and drops what is too old, then the oldest of what is too much."""
+        self.totals["died"] += len(letters)
+        held = sorted([*self.dead, *letters], key=lambda x: (x.died_at_ms, REASONS.index(x.reason), x.message.number))
+        kept = [letter for letter in held if letter.died_at_ms > self.now_ms - self.settings.dead_ttl_ms]
+        self.dead = kept[max(0, len(kept) - self.settings.dead_max_messages) :]
+        self.totals["dead_dropped"] += len(held) - len(self.dead)
+
+    def _unbury(self, letter: Letter) -> None:
+        if letter in self.dead:
+            self.dead.remove(letter)
+        else:
+            del self.leases[letter.message.number]
+            self.totals["died"] += 1
+
+
+def _letter_of(lease: Lease) -> Letter:
+    return Letter(lease.ends_ms, lease.message, "max-attempts", "")
