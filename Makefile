@@ -24,9 +24,9 @@ leases:  ## 20,000 messages, 8 producers, 8 consumers of which some never ack: e
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.concurrency.leases
 
-model:  ## 10,000 random steps of a queue against a plain model of it, with moved time
+model:  ## Compare a queue in Redis with a model of it, 10,000 steps on a clock that is moved
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
-	@$(BIN)/python -m tests.model.long --steps 10000
+	@$(BIN)/python -m tests.model.long $(ARGS)
 
 lint:  ## Check style, types and layers
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt

@@ -12,11 +12,13 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from app.errors import PulpoError
+from app.errors import PulpoError, StoreFull, StoreUnavailable
 from app.services.accounts import Accounts, generated_password
 from app.services.passwords import Passwords
 from app.settings import SECRET_FILE_NAME, Settings, unknown_settings
 from app.storage.embedded import EmbeddedRedisFailed, start_embedded
+from app.storage.redis_client import connect
+from app.storage.redis_probe import RedisHealthProbe
 from app.storage.sql.engine import make_engine
 from app.storage.sql.migrate import migrate
 from app.storage.sql.users import SqlUserStore
@@ -35,7 +37,7 @@ Pulpo listens on {address}   (Ctrl-C stops it; its data stays in {data_dir})
 
 Try, in another terminal:
 
-  TOKEN=$(curl -s {address}/login -d username={username} -d password={password} |
+  TOKEN=$(curl -s {address}/login -d username={username} --data-urlencode 'password={password}' |
     sed 's/.*"access_token":"\([^"]*\).*/\1/')
   curl -H "Authorization: Bearer $TOKEN" {address}/push --json '{{"message": {{"order": 42}}}}'
   curl -H "Authorization: Bearer $TOKEN" -X POST {address}/pop
@@ -72,6 +74,8 @@ def prepare() -> Settings:
     check_address(settings.bind)
     if settings.embeds_redis:
         start_embedded(settings.redis_socket, directory=settings.data_dir.absolute() / "redis", fsync=settings.fsync)
+    else:
+        warn_of_unreachable_redis(settings)
     engine = make_engine(settings.database_address.reveal())
     migrate(engine, lock_file=settings.data_dir / "migrate.lock")
     password = make_first_admin(settings, Accounts(SqlUserStore(engine), Passwords()))
@@ -126,6 +130,14 @@ def make_first_admin(settings: Settings, accounts: Accounts) -> str | None:
     return None
 
 
+def warn_of_unreachable_redis(settings: Settings) -> None:
+    """Says at once what `/health` says from then on; Redis may come later, so it is no reason not to start."""
+    try:
+        RedisHealthProbe(connect(settings.redis_address.reveal()), prefix=settings.redis_prefix).write()
+    except (StoreFull, StoreUnavailable) as error:
+        log.warning("the Redis of PULPO_REDIS_URL: %s Until it does, pushes and pops are answered 503.", error)
+
+
 def check_address(bind: str) -> None:
     """Raises `CannotStart` if the address is taken: better one line now than gunicorn's retries."""
     host, _, port = bind.rpartition(":")
@@ -148,12 +160,14 @@ def write_private(path: Path, text: str) -> None:
 
 def greet(settings: Settings, password: str | None) -> None:
     """Shows a person at a terminal where Pulpo is, how to get in, and what to try."""
+    to_change = f".venv/bin/flask --app wsgi users passwd {settings.admin_username}"
     print(
         GREETING.format(
             address=f"http://{settings.bind}",
             data_dir=settings.data_dir,
             username=settings.admin_username,
-            shown=password or "as it was set; flask --app wsgi users passwd changes it",
+            shown=password
+            or f"as it was set; .venv/bin/flask --app wsgi users passwd {settings.admin_username} changes it",
             password=password or "YOUR_PASSWORD",
         ),
         flush=True,

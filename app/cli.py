@@ -38,7 +38,7 @@ def add(username: str, roles: tuple[str, ...], permissions: tuple[str, ...], pas
     password = _password(password_file)
     with Refusals():
         services().accounts.add(username, password, roles=roles, permissions=permissions)
-    click.echo(f"Made {username}.")
+    click.echo(f"Made {username}." if roles or permissions else f"Made {username}, who may do nothing yet.")
 
 
 @users.command("list")

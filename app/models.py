@@ -18,6 +18,10 @@ MAX_BATCH = 1000
 MAX_DELAY_SECONDS = 31_536_000
 MAX_LEASE_SECONDS = 43_200
 MAX_WAIT_SECONDS = 20
+MIN_PASSWORD_LENGTH = 12
+MAX_PASSWORD_LENGTH = 1024
+PASSWORD_RULE = f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters."
+USERNAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")
 
 MAX_STARS = 4
 QUEUE_ACTIONS = frozenset({"push", "pop", "count", "peek", "manage"})
@@ -226,6 +230,11 @@ class Principal(msgspec.Struct, frozen=True):
         """Whether some permission names `action`, and a pattern that fits `queue` where there is one."""
         # Cut, so that what is remembered stays small; no longer name is a queue's.
         return _is_granted(self.permissions, action, queue and queue[:100])
+
+
+def is_password(text: str) -> bool:
+    """Whether `text` is long enough for a password, and not too long."""
+    return MIN_PASSWORD_LENGTH <= len(text) <= MAX_PASSWORD_LENGTH
 
 
 def format_id(message_id: bytes) -> str:

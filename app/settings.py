@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from app.models import PASSWORD_RULE, USERNAME, is_password
+
 SECRET_FILE_NAME = "secret"  # noqa: S105 - a file's name
 MIN_SECRET_LENGTH = 32
 MAX_SOCKET_PATH = 100  # bytes; Linux allows 107, macOS 103
@@ -37,6 +39,11 @@ class Secret(str):
         return "…"
 
 
+Address = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$", description="host:port, such as 127.0.0.1:8000")]
+Prefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$", description="1 to 40 of A-Z a-z 0-9 . _ -")]
+Username = Annotated[str, Meta(pattern=USERNAME.pattern, description="1 to 64 of A-Z a-z 0-9 . _ @ -")]
+
+
 class InvalidSettings(SystemExit):
     """One message that names every fault of the environment, a line each.
 
@@ -47,13 +54,19 @@ class InvalidSettings(SystemExit):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting: field `workers` is `PULPO_WORKERS`. A `Secret` may also be given as `…_FILE`."""
 
-    bind: Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")] = "127.0.0.1:8000"
+    bind: Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$", description="host:port, such as 127.0.0.1:8000")] = (
+        "127.0.0.1:8000"
+    )
     data_dir: Path = Path("data")
     redis_url: Secret | None = None
-    redis_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = "pulpo"
+    redis_prefix: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$", description="1 to 40 of A-Z a-z 0-9 . _ -")
+    ] = "pulpo"
     database_url: Secret | None = None
     secret: Secret = Secret("")
-    admin_username: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")] = "admin"
+    admin_username: Annotated[str, Meta(pattern=USERNAME.pattern, description="1 to 64 of A-Z a-z 0-9 . _ @ -")] = (
+        "admin"
+    )
     admin_password: Secret | None = None
     workers: Annotated[int, Meta(ge=1, le=64)] = 2
     threads: Annotated[int, Meta(ge=4, le=1024)] = 16
@@ -76,7 +89,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 text = _text_of(name, environ, may_be_file=field.name in SECRET_FIELDS)
                 if text:
                     values[field.name] = msgspec.convert(text, field.type, strict=False, dec_hook=_convert)
-            except (ValueError, OSError) as error:
+            except msgspec.ValidationError:
+                faults.append(f"{name}: must be {_what_may_be(field.type)}")
+            except OSError as error:
+                faults.append(f"{name}_FILE: {error.filename} cannot be read ({error.strerror})")
+            except ValueError as error:
                 faults.append(f"{name}: {error}")
         if "secret" not in values:
             values["secret"] = _kept_secret(values.get("data_dir", Path("data")))
@@ -133,9 +150,19 @@ def _text_of(name: str, environ: Mapping[str, str], *, may_be_file: bool) -> str
 
 
 def _convert(kind: type, value: str) -> Any:
-    if kind is Secret or kind is Path:
-        return kind(value)
-    raise NotImplementedError(kind)
+    return kind(value)  # msgspec knows all others: this is Secret or Path
+
+
+def _what_may_be(kind: Any) -> str:
+    """What a setting takes, in words."""
+    match msgspec.inspect.type_info(kind):
+        case msgspec.inspect.Metadata(extra_json_schema={"description": str(description)}):
+            return description
+        case msgspec.inspect.LiteralType(values=values):
+            return " or ".join(map(str, values))
+        case msgspec.inspect.IntType(ge=least, le=most):
+            return f"a whole number from {least} to {most}"
+    return "of another form"
 
 
 def _kept_secret(data_dir: Path) -> Secret:
@@ -157,13 +184,16 @@ def _is_redis_url(url: str) -> bool:
         return False
 
 
-def _faults_across(values: Mapping[str, Any]) -> list[str]:
+def _faults_across(values: dict[str, Any]) -> list[str]:
     faults = []
     secrets = values["secret"].reveal().split(",")
     if secrets == [""]:
         faults.append("PULPO_SECRET: is not set; `python -m app` makes one and keeps it in PULPO_DATA_DIR")
     elif any(len(secret.strip()) < MIN_SECRET_LENGTH for secret in secrets):
         faults.append(f"PULPO_SECRET: each secret needs at least {MIN_SECRET_LENGTH} characters")
+    password = values.get("admin_password")
+    if password is not None and not is_password(password.reveal()):
+        faults.append(f"PULPO_ADMIN_PASSWORD: {PASSWORD_RULE}")
     redis_url = values.get("redis_url")
     if redis_url is not None and not _is_redis_url(redis_url.reveal()):
         faults.append(
@@ -172,6 +202,7 @@ def _faults_across(values: Mapping[str, Any]) -> list[str]:
         )
     if "bind" in values and not 1 <= int(values["bind"].rpartition(":")[2]) <= 65535:
         faults.append("PULPO_BIND: the port must lie between 1 and 65535")
-    if values.get("max_request_bytes", 16_777_216) < values.get("max_message_bytes", 262_144):
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)} | values
+    if defaults["max_request_bytes"] < defaults["max_message_bytes"]:
         faults.append("PULPO_MAX_REQUEST_BYTES: must not be smaller than PULPO_MAX_MESSAGE_BYTES")
     return faults

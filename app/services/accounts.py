@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import uuid
 
 from app.errors import Conflict, Fault, Invalid, NotFound, Unauthenticated
-from app.models import ROLES, Account, is_permission
-from app.services.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, Passwords
+from app.models import PASSWORD_RULE, ROLES, USERNAME, Account, is_password, is_permission
+from app.services.passwords import Passwords
 from app.services.ports import UserStore
-
-USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 class Accounts:
@@ -109,9 +106,8 @@ def _check(account: Account, password: str) -> None:
 
 
 def _check_password(password: str) -> None:
-    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
-        rule = f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters."
-        raise Invalid(rule, faults=[Fault(rule, pointer="/password")])
+    if not is_password(password):
+        raise Invalid(PASSWORD_RULE, faults=[Fault(PASSWORD_RULE, pointer="/password")])
 
 
 def _must_exist(username: str, *, found: bool) -> None:

@@ -11,9 +11,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.errors import RateLimited
 
-MIN_PASSWORD_LENGTH = 12
-MAX_PASSWORD_LENGTH = 1024
-
 # OWASP's first choice for argon2id (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _MAX_AT_ONCE = 2

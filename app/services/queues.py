@@ -111,7 +111,7 @@ def settled_or_raise(settled: Settled) -> Settled:
         case "forbidden":
             raise Forbidden(f"This needs the permission pop:{settled.queue}.")
         case "message-not-found":
-            raise MessageNotFound("The message is gone: it was settled, given back, buried or purged.")
+            raise MessageNotFound("The message is gone: it was settled or given back, or is a dead letter.")
         case "lease-lost":
             raise LeaseLost("The lease ran out and the message was delivered again; drop your work on it.")
     return settled

@@ -8,19 +8,19 @@ import msgspec
 from flask import request
 from msgspec import Meta
 
+from app.models import MAX_PASSWORD_LENGTH
 from app.web import payloads
 from app.web.bodies import read_body
 
 MAX_LOGIN_BYTES = 16_384
-MAX_LENGTH = 1024
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a login sends."""
 
-    username: Annotated[str, Meta(max_length=MAX_LENGTH)]
-    password: Annotated[str, Meta(max_length=MAX_LENGTH)]
+    username: Annotated[str, Meta(max_length=MAX_PASSWORD_LENGTH)]
+    password: Annotated[str, Meta(max_length=MAX_PASSWORD_LENGTH)]
 
     def __repr__(self) -> str:
         return f"Credentials(username={self.username!r})"

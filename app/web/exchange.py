@@ -83,9 +83,14 @@ def hung_up(connection: socket.socket | None) -> Callable[[], bool] | None:
     return is_gone
 
 
+def encode(content: Any) -> bytes:
+    """`content` as JSON with a line end, so that a terminal shows each answer on a line of its own."""
+    return msgspec.json.encode(content) + b"\n"
+
+
 def json_answer(status: int, content: Any, headers: Mapping[str, str] = {}) -> Answer:
     """An answer whose body is `content` as JSON; `msgspec.Raw` in it goes out verbatim."""
-    return Answer(status, msgspec.json.encode(content), headers=headers)
+    return Answer(status, encode(content), headers=headers)
 
 
 def _request_key() -> RequestKey | None:
@@ -100,7 +105,7 @@ def _request_key() -> RequestKey | None:
 
 def json_response(content: Any, status: int = 200) -> Response:
     """The same for a view that is not hot."""
-    return Response(msgspec.json.encode(content), status, content_type=JSON)
+    return Response(encode(content), status, content_type=JSON)
 
 
 def timestamp(ms: int) -> str:

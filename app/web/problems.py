@@ -9,6 +9,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from app import errors
+from app.web.exchange import encode
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def _of_http(error: HTTPException) -> Response:
 
 def _detail(error: HTTPException) -> str:
     if error.code == 404:
-        return f"Nothing lives at {request.path}; GET / lists what there is."
+        return f"Nothing lives at {request.path}; the README lists the routes."
     if error.code == 405:
         return f"{request.method} is not allowed here; the Allow header lists what is."
     return error.description or error.name
@@ -110,4 +111,4 @@ def _answer(kind: Kind, detail: str, faults: tuple[errors.Fault, ...]) -> Respon
     problem = Problem(
         f"/problems/{kind.code}", kind.title, kind.status, detail, kind.code, g.get("request_id", ""), faults
     )
-    return Response(msgspec.json.encode(problem), kind.status, content_type="application/problem+json")
+    return Response(encode(problem), kind.status, content_type="application/problem+json")

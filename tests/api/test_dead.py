@@ -138,24 +138,35 @@ def test_redrive_ends_though_everything_dies_again_meanwhile(admin: FlaskClient)
     assert admin.post("/queues/default/redrive", json=body).get_json() == {"moved": 3, "remaining": 0}
 
 
-def test_a_redrive_moves_at_most_8_mib_of_bodies_a_step_and_all_in_the_end(admin: FlaskClient) -> None:
+def bury_ten_mib(client: FlaskClient) -> None:
+    """40 messages of 256 KiB, in two pops, since one takes 8 MiB."""
     for _ in range(40):
-        admin.post("/push", data=b"x" * 262_144, content_type="text/plain")
+        client.post("/push", data=b"x" * 262_144, content_type="text/plain")
     for _ in range(2):
-        taken = admin.post("/pop", json={"max": 1000, "lease": 30}).get_json()["messages"]
-        admin.post("/nack", json={"receipts": [item["receipt"] for item in taken], "dead": True})
+        taken = client.post("/pop", json={"max": 1000, "lease": 30}).get_json()["messages"]
+        client.post("/nack", json={"receipts": [item["receipt"] for item in taken], "dead": True})
+
+
+def test_a_redrive_of_more_than_a_step_moves_all_in_the_end(admin: FlaskClient) -> None:
+    bury_ten_mib(admin)
     assert admin.post("/queues/default/redrive").get_json() == {"moved": 40, "remaining": 0}
 
 
 def test_a_page_ends_after_8_mib_of_bodies(admin: FlaskClient) -> None:
-    for _ in range(40):
-        admin.post("/push", data=b"x" * 262_144, content_type="text/plain")
-    for _ in range(2):
-        taken = admin.post("/pop", json={"max": 1000, "lease": 30}).get_json()["messages"]
-        admin.post("/nack", json={"receipts": [item["receipt"] for item in taken], "dead": True})
+    bury_ten_mib(admin)
     first = admin.get("/queues/default/dead?limit=1000").get_json()
     second = admin.get(f"/queues/default/dead?limit=1000&cursor={first['next_cursor']}").get_json()
     assert (len(first["messages"]), len(second["messages"]), second["next_cursor"]) == (32, 8, None)
+
+
+def test_letters_past_their_time_do_not_fill_a_queue_for_good(admin: FlaskClient, age: Age) -> None:
+    """Nothing else could make room: they can be neither seen nor given back any more."""
+    admin.put("/queues/default", json={"max_bytes": 1, "dead_ttl": 60})
+    bury(admin, 1)
+    assert admin.post("/push", json={"message": 2}).status_code == 429
+    age("pulpo:{default}:dead:rejected", 61)
+    admin.post("/pop")
+    assert admin.post("/push", json={"message": 2}).status_code == 201
 
 
 def test_a_dead_letter_is_gone_when_its_time_is_over_whoever_looks(

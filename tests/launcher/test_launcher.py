@@ -154,11 +154,36 @@ def test_a_taken_address_is_one_clear_line(service: Service) -> None:
 
 
 def test_faulty_settings_are_all_named_at_once(service: Service) -> None:
-    service.environ = {"PULPO_WORKERS": "many", "PULPO_FSYNC": "never", "PULPO_REDIS_URL": "http://x"}
+    service.environ = {
+        "PULPO_WORKERS": "many",
+        "PULPO_FSYNC": "never",
+        "PULPO_BIND": "nowhere",
+        "PULPO_REDIS_URL": "http://x",
+        "PULPO_DATABASE_URL_FILE": "/nowhere/at/all",
+    }
     assert service.launch().wait(20) == 1
-    log = service.log.read_text()
-    assert "Traceback" not in log
-    assert all(name in log for name in ("PULPO_WORKERS", "PULPO_FSYNC", "PULPO_REDIS_URL"))
+    assert service.log.read_text() == (
+        "Pulpo cannot start:\n"
+        "  PULPO_BIND: must be host:port, such as 127.0.0.1:8000\n"
+        "  PULPO_DATABASE_URL_FILE: /nowhere/at/all cannot be read (No such file or directory)\n"
+        "  PULPO_WORKERS: must be a whole number from 1 to 64\n"
+        "  PULPO_FSYNC: must be always or everysec\n"
+        "  PULPO_REDIS_URL: must be redis://, rediss:// or unix:// with special characters of the password"
+        " percent-encoded\n"
+    )
+
+
+def test_a_database_without_a_driver_is_one_clear_line(service: Service) -> None:
+    service.environ = {"PULPO_DATABASE_URL": "postgresql+asyncpg://ann:a-password@x/y"}
+    assert service.launch().wait(20) == 1
+    assert service.log.read_text() == "pulpo: PULPO_DATABASE_URL: the driver asyncpg is not installed.\n"
+
+
+def test_a_redis_that_is_not_there_yet_is_a_warning_and_no_obstacle(service: Service, tmp_path: Path) -> None:
+    service.environ = {"PULPO_REDIS_URL": f"unix://{tmp_path}/none.sock"}
+    service.launch()
+    wait_until(lambda: httpx.get(f"{service.url}/health").status_code == 503)
+    assert "the Redis of PULPO_REDIS_URL: Redis cannot be reached" in service.log.read_text()
 
 
 def test_where_no_redis_can_run_one_line_says_what_to_install(tmp_path: Path) -> None:
@@ -188,7 +213,9 @@ def test_a_data_directory_that_is_a_file_is_one_clear_line(service: Service, tmp
 def test_a_password_of_the_first_admin_that_is_too_short_is_one_clear_line(service: Service) -> None:
     service.environ = {"PULPO_ADMIN_PASSWORD": "short"}
     assert service.launch().wait(20) == 1
-    assert service.log.read_text() == "pulpo: A password has 12 to 1024 characters.\n"
+    assert service.log.read_text() == (
+        "Pulpo cannot start:\n  PULPO_ADMIN_PASSWORD: A password has 12 to 1024 characters.\n"
+    )
 
 
 def test_a_server_that_cannot_read_the_data_is_not_run_on_it(service: Service, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ class QueueModel:
         if key and (standing := self._standing(key)):
             earliest_ms = min(lease.ends_ms for lease in standing)
             return Popped([(lease.message, lease.receipt) for lease in standing], earliest_ms, None)
-        self._bury_the_spent()
+        spent = self._bury_the_spent()
         self._move_the_due()
         expired = [lease.message for lease in self._expired()]
         taken = [*expired, *self.ready][:limit]
@@ -175,6 +175,8 @@ class QueueModel:
             self.leases.pop(message.number, None)
             message.attempts += 1
         self.totals["delivered"] += len(taken)
+        if spent or not taken:
+            self._drop_letters()
         if not taken:
             return Popped([], None, self._due_in_ms() if waits else None)
         lease_ms = self.settings.lease_ms if lease_ms is None else lease_ms
@@ -217,6 +219,8 @@ class QueueModel:
             self.totals["nacked"] += 1
         self.ready = [*returning, *self.ready]
         self._bury(dying)
+        if dying:
+            self._drop_letters()
         return statuses
 
     def extend(self, receipts: Sequence[Receipt], lease_ms: int) -> list[SettleStatus]:
@@ -360,19 +364,24 @@ class QueueModel:
         """Leases that ran out and were the last: dead letters that nobody moved yet."""
         return self._ended(is_last=True)
 
-    def _bury_the_spent(self) -> None:
+    def _bury_the_spent(self) -> int:
         spent = self._spent()
         for lease in spent:
             del self.leases[lease.message.number]
         self._bury(list(map(_letter_of, spent)))
+        return len(spent)
 
     def _bury(self, letters: list[Letter]) -> None:
-        """Adds `letters`, none among them, and drops what is too old, then the oldest of what is too much."""
         self.totals["died"] += len(letters)
-        held = sorted([*self.dead, *letters], key=lambda x: (x.died_at_ms, REASONS.index(x.reason), x.message.number))
-        kept = [letter for letter in held if letter.died_at_ms > self.now_ms - self.settings.dead_ttl_ms]
-        self.dead = kept[max(0, len(kept) - self.settings.dead_max_messages) :]
-        self.totals["dead_dropped"] += len(held) - len(self.dead)
+        both = [*self.dead, *letters]
+        self.dead = sorted(both, key=lambda x: (x.died_at_ms, REASONS.index(x.reason), x.message.number))
+
+    def _drop_letters(self) -> None:
+        """Drops what is too old, then the oldest of what is too much."""
+        kept = [letter for letter in self.dead if letter.died_at_ms > self.now_ms - self.settings.dead_ttl_ms]
+        kept = kept[max(0, len(kept) - self.settings.dead_max_messages) :]
+        self.totals["dead_dropped"] += len(self.dead) - len(kept)
+        self.dead = kept
 
     def _unbury(self, letter: Letter) -> None:
         if letter in self.dead:

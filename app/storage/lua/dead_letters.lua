@@ -59,9 +59,10 @@ local function oldest_death(dead)
   return oldest, reason
 end
 
--- Counts what was buried, and drops what is too old or too much, as far as one step may go. It runs though nothing was
--- buried: letters past their time must not fill a queue that nobody can empty any more.
-local function finish_burials(stats, dead, dead_messages, now, most, longest_ms)
+-- Counts what was buried, and drops what is too old or too much, as far as one step may go. Where nothing was buried,
+-- only a pop that found nothing asks for it: letters past their time must not fill a queue that nobody can empty.
+local function finish_burials(stats, dead, dead_messages, now, most, longest_ms, is_asked)
+  if burials.count == 0 and not is_asked then return end
   add(stats, 'died', burials.count)
   local held, dropped, bytes = 0, 0, 0
   for reason = 1, 3 do held = held + redis.call('ZCARD', dead[reason]) end

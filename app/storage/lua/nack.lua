@@ -74,7 +74,7 @@ end
 for priority = 1, 3 do
   if #returning[priority] > 0 then redis.call('LPUSH', ready[priority], unpack(returning[priority])) end
 end
-finish_burials(stats, dead, dead_messages, now, setting(4), setting(5))
+finish_burials(stats, dead, dead_messages, now, setting(4), setting(5), false)
 add(stats, 'nacked', nacked)
 publish_hint(KEYS[16], channel, queue, nacked - burials.count)
 return reply

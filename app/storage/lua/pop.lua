@@ -134,13 +134,13 @@ end
 redis.call('HLEN', inflight)
 
 bury_the_spent(inflight, leased, dead, dead_messages, now)
-finish_burials(stats, dead, dead_messages, now, setting(3), setting(4))
 move_the_due()
 for priority = 1, 3 do
   take_expired(priority)
   take_ready(priority)
 end
 
+finish_burials(stats, dead, dead_messages, now, setting(3), setting(4), taken == 0)
 if taken > 0 then
   if lease > 0 then
     reply[1] = now + lease

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.errors import StoreUnavailable
@@ -21,10 +21,16 @@ BUSY_TIMEOUT_SECONDS = 3
 def make_engine(url: str) -> Engine:
     """An engine that connects when it is first used; SQLite in WAL mode, so that readers never wait for a writer.
 
-    An error never shows the parameters of its statement: a password's hash may be among them.
+    An error never shows the parameters of its statement: a password's hash may be among them. Raises
+    `StoreUnavailable` if there is no driver for `url`.
     """
     if not url.startswith("sqlite"):
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT_SECONDS)
+        try:
+            return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_timeout=BUSY_TIMEOUT_SECONDS)
+        except ModuleNotFoundError as error:
+            raise StoreUnavailable(f"PULPO_DATABASE_URL: the driver {error.name} is not installed.") from error
+        except ArgumentError as error:  # its message would show the password
+            raise StoreUnavailable("PULPO_DATABASE_URL: is no SQLAlchemy URL of a known database.") from error
     engine = create_engine(
         url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, pool_timeout=BUSY_TIMEOUT_SECONDS
     )
