@@ -166,8 +166,7 @@ def greet(settings: Settings, password: str | None) -> None:
             address=f"http://{settings.bind}",
             data_dir=settings.data_dir,
             username=settings.admin_username,
-            shown=password
-            or f"as it was set; .venv/bin/flask --app wsgi users passwd {settings.admin_username} changes it",
+            shown=password or f"as it was set; {to_change} changes it",
             password=password or "YOUR_PASSWORD",
         ),
         flush=True,

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import functools
 import random
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -37,7 +35,9 @@ from app.storage.keys import QueueKeys
 from app.storage.redis_dead_letters import RedisDeadLetterStore, _letter
 from app.storage.redis_queues import RedisQueueStore
 from tests.model import model
+from tests.model.draws import BODY, BOUND, LIMIT, MESSAGE, PICK, PICKS, REASON, REQUEST_KEY, SETTINGS, TIME, TIME_AHEAD
 from tests.model.model import REASONS, Letter, Message, QueueModel, Refused
+from tests.model.report import Report
 from tests.model.world import ClockTicked, World
 
 PREFIX, QUEUE = "pulpo", "orders"
@@ -49,78 +49,6 @@ LOW_STOCK = 3
 NOBODY = UUID(int=7)
 
 Answer = TypeVar("Answer")
-
-# A run of many steps that met less than this has tested less than it seems.
-WORTH_MEETING = {
-    *("acked", "nacked", "extended", "lease-lost", "message-not-found"),
-    *("max_messages", "max_bytes", "request key", "key 1", "key 2", "queue not found"),
-    *("push replayed", "delivered", "delivered again", "pop replayed", "told when the next falls due"),
-    *(
-        "letter max-attempts",
-        "letter rejected",
-        "letter taken away",
-        "more letters",
-        "redriven",
-        "some left to redrive",
-    ),
-    *("letters dropped", "dead letters too old to be shown", "spent deliveries"),
-}
-
-# Times are drawn as units and a few milliseconds, so that many fall together and some just miss.
-TIME = st.tuples(st.integers(0, 4), st.sampled_from([0, 0, 0, 1]))
-TIME_AHEAD = st.tuples(st.integers(1, 4), st.sampled_from([0, 0, 0, -1, 1]))
-LONG_TIME = st.tuples(st.integers(2, 30), st.just(0))
-MESSAGE_KEY = st.sampled_from([None, None, None, None, "a", "b"])
-REQUEST_KEY = st.sampled_from([None, None, None, RequestKey("ann", "1"), RequestKey("bob", "1")])
-BODY = st.sampled_from([b"1", b"22", b'"a longer body"', b"\x00\xff\r\n", b""])
-MESSAGE = st.tuples(
-    BODY,
-    st.sampled_from([None, None, "text/plain"]),
-    st.one_of(st.just((0, 0)), TIME),
-    MESSAGE_KEY,
-)
-# Which of the things that are there: mostly the newest or the first.
-PICK = st.one_of(st.integers(0, 4), st.integers(0, 499))
-PICKS = st.lists(PICK, min_size=1, max_size=4)
-LIMIT = st.one_of(st.just(1), st.integers(1, 6), st.just(1000))
-SETTINGS = st.fixed_dictionaries(
-    {
-        "lease_ms": TIME_AHEAD,
-        "max_attempts": st.sampled_from([1, 1, 2, 3, 5]),
-        "backoff_base_ms": TIME,
-        "backoff_factor": st.sampled_from([1.0, 1.5, 2.0]),
-        "backoff_max_ms": LONG_TIME,
-        "dead_max_messages": st.sampled_from([1, 4, 10_000, 10_000]),
-        "dead_ttl_ms": st.one_of(LONG_TIME, st.just((10_000, 0)), st.just((10_000, 0))),
-        "dedup_window_ms": TIME_AHEAD,
-        "max_messages": st.sampled_from([None, None, None, 5, 12]),
-        "max_bytes": st.sampled_from([None, None, None, 60, 200]),
-    }
-)
-REASON = st.sampled_from([None, None, None, None, *REASONS])
-BOUND = st.sampled_from([None, None, None, None, -1, 0, 1])
-
-
-@dataclass(slots=True)
-class Report:
-    """How many steps of each kind were made, how often they met what is worth meeting, and how many examples ended
-    early since the clock ticked in a script."""
-
-    made: Counter[str] = field(default_factory=Counter)
-    met: Counter[str] = field(default_factory=Counter)
-    cuts: int = 0
-    failed_after: int | None = None
-
-    @property
-    def steps(self) -> int:
-        return self.made.total()
-
-    @property
-    def not_met(self) -> set[str]:
-        return WORTH_MEETING - set(self.met)
-
-    def __str__(self) -> str:
-        return f"{self.steps} steps ({_listed(self.made)}), {self.cuts} examples cut short; met: {_listed(self.met)}"
 
 
 def step(act: Callable[..., None]) -> Callable[..., None]:
@@ -574,10 +502,6 @@ def run(world: World, *, steps: int, seed_number: int, shrinks: bool) -> Report:
             raise
         seed_number += 1
     return report
-
-
-def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
 
 def _next_random() -> float:
