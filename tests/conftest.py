@@ -161,7 +161,9 @@ def end_leases(redis_client: Redis) -> Callable[[str], None]:
 
     def end(queue: str) -> None:
         a_second_ago_ms = int(time.time() * 1000) - 1000
-        for key in QueueKeys.of("pulpo", queue).leased:
+        keys = QueueKeys.of("pulpo", queue)
+        redis_client.hdel(keys.queue, "next_due")
+        for key in keys.leased:
             for message_id in redis_client.zrange(key, 0, -1):
                 redis_client.zadd(key, {bytes(message_id): a_second_ago_ms})  # type: ignore[arg-type]
 
@@ -175,6 +177,7 @@ def age(redis_client: Redis) -> Callable[[str, float], None]:
     def make_older(key: str, seconds: float) -> None:
         for member in redis_client.zrange(key, 0, -1):
             redis_client.zincrby(key, -seconds * 1000, member)  # type: ignore[arg-type]
+        redis_client.hdel(f"{key.partition('}')[0]}}}:queue", "next_due")
 
     return make_older
 

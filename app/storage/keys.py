@@ -11,8 +11,7 @@ class QueueKeys(msgspec.Struct, frozen=True):
     """The keys of one queue. They share the hash tag `{queue}`, so they share a Cluster slot."""
 
     base: str
-    stats: str
-    settings: str
+    queue: str
     delayed: str
     inflight: str
     waiting: str
@@ -26,8 +25,7 @@ class QueueKeys(msgspec.Struct, frozen=True):
         base = f"{prefix}:{{{queue}}}"
         return cls(
             base=base,
-            stats=f"{base}:stats",
-            settings=f"{base}:settings",
+            queue=f"{base}:queue",
             delayed=f"{base}:delayed",
             inflight=f"{base}:inflight",
             waiting=f"{base}:waiting",
@@ -40,13 +38,13 @@ class QueueKeys(msgspec.Struct, frozen=True):
     @property
     def all_states(self) -> list[str]:
         """For scripts that may move a message from any state to any other."""
-        head = [self.stats, self.settings, self.delayed, self.inflight, self.dead_messages]
+        head = [self.queue, self.delayed, self.inflight, self.dead_messages]
         return [*head, *self.ready, *self.leased, *self.dead, self.waiting]
 
     @property
     def all_dead(self) -> list[str]:
         """For scripts that look at dead letters, those that still lie where their last lease ended among them."""
-        return [self.stats, self.settings, self.inflight, self.dead_messages, *self.dead, self.leased[3]]
+        return [self.queue, self.inflight, self.dead_messages, *self.dead, self.leased[3]]
 
     def of_request(self, caller: str, key: str) -> str:
         """The record of what a caller pushed under an idempotency key."""

@@ -86,7 +86,7 @@ class RedisQueueStore:
         self, queue: str, messages: Sequence[NewMessage], key: RequestKey | None
     ) -> tuple[list[str], list[Argument]]:
         keys = QueueKeys.of(self._prefix, queue)
-        sets = [keys.stats, keys.settings, keys.delayed, *keys.ready, *keys.leased, keys.waiting]
+        sets = [keys.queue, keys.delayed, *keys.ready, *keys.leased, keys.waiting]
         if key is not None:
             sets.append(keys.of_request(key.caller, key.key))
         items: list[Argument] = []
@@ -136,7 +136,7 @@ class RedisQueueStore:
         keys = QueueKeys.of(self._prefix, queue)
         ready, delayed, leased, dead, size, age = self._count.run(
             self._client,
-            [keys.stats, keys.settings, keys.delayed, *keys.ready, *keys.leased, *keys.dead],
+            [keys.queue, keys.delayed, *keys.ready, *keys.leased, *keys.dead],
             [_DEFAULTS.dead_ttl_ms],
         )
         oldest = None if age < 0 else age
@@ -147,23 +147,23 @@ class RedisQueueStore:
         keys = QueueKeys.of(self._prefix, queue)
         given = {name: value for name, value in msgspec.structs.asdict(settings).items() if value is not None}
         self._list(queue)
-        args = [_incarnation(), *(part for pair in given.items() for part in pair)]
-        is_new, stats = self._configure.run(self._client, [keys.stats, keys.settings], args)
-        return bool(is_new), _totals(stats)
+        names = QueueSettings.__struct_fields__
+        args = [_incarnation(), len(names), *names, *(part for pair in given.items() for part in pair)]
+        is_new, own = self._configure.run(self._client, [keys.queue], args)
+        return bool(is_new), _totals(_pairs(own))
 
     def describe(self, queue: str) -> tuple[QueueSettings, QueueTotals]:
         """The settings that hold for a queue, and its totals. Raises `QueueNotFound`."""
         keys = QueueKeys.of(self._prefix, queue)
-        found = self._describe.run(self._client, [keys.stats, keys.settings], [])
-        if found is None:
+        own = _pairs(self._describe.run(self._client, [keys.queue], []))
+        if not own:
             raise QueueNotFound(f"There is no queue {queue}; a queue exists from its first push or its settings.")
-        settings, stats = found
-        return _convert(_pairs(settings), QueueSettings), _totals(stats)
+        return _convert(own, QueueSettings), _totals(own)
 
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]:
         """Removes the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
         keys = QueueKeys.of(self._prefix, queue)
-        sets = [keys.stats, keys.inflight, *keys.leased]
+        sets = [keys.queue, keys.inflight, *keys.leased]
         results = _in_steps(receipts, lambda rest: self._ack.run(self._client, sets, _flat(rest)))
         return _statuses(results, "acked")
 
@@ -191,7 +191,9 @@ class RedisQueueStore:
         ends: list[int] = []
 
         def step(rest: Sequence[Receipt]) -> list[int]:
-            reply: list[int] = self._extend.run(self._client, [keys.inflight, *keys.leased], [lease_ms, *_flat(rest)])
+            reply: list[int] = self._extend.run(
+                self._client, [keys.queue, keys.inflight, *keys.leased], [lease_ms, *_flat(rest)]
+            )
             ends.append(reply[0])
             return reply[1:]
 
@@ -232,9 +234,8 @@ def _pairs(flat: Sequence[bytes]) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
 
-def _totals(stats: Sequence[bytes]) -> QueueTotals:
-    counters = _pairs(stats)
-    return _convert(counters | {"pushed": counters.get("sequence", "0")}, QueueTotals)
+def _totals(own: dict[str, str]) -> QueueTotals:
+    return _convert(own | {"pushed": own.get("sequence", "0")}, QueueTotals)
 
 
 def _convert(fields: dict[str, str], form: type[Form]) -> Form:

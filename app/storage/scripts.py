@@ -12,7 +12,7 @@ from redis.exceptions import NoScriptError
 
 from app.storage.redis_client import translating_errors
 
-_INCLUDE = re.compile(r"^--@include (\w+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^ *--@include (\w+)$", re.MULTILINE)
 
 
 class Script:

@@ -133,7 +133,7 @@ def test_a_fault_of_ours_is_a_problem_that_tells_nothing_of_its_cause(
     admin: FlaskClient, redis_client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The fault: somebody else wrote a string where the queue keeps a hash. The log tells the cause."""
-    redis_client.set("pulpo:{default}:stats", "someone else's")
+    redis_client.set("pulpo:{default}:queue", "someone else's")
     body = problem(admin.post("/push", json={"message": 1}), 500, "internal")
     assert "WRONGTYPE" not in json.dumps(body)
     assert body["request_id"] in caplog.text

@@ -288,7 +288,9 @@ class QueueMachine(RuleBasedStateMachine):
         assert [self._delivered(each) for each in answer.deliveries] == [
             _as_delivered(each) for each, _ in expected.taken
         ]
-        assert (answer.lease_expires_at_ms, answer.due_in_ms) == expected[1:]
+        assert answer.lease_expires_at_ms == expected[1]
+        # It may be told to look too early, since a lease that was settled may be why; never too late.
+        assert expected[2] is None or (answer.due_in_ms is not None and 1 <= answer.due_in_ms <= expected[2])
         self._meet("told when the next falls due", answer.due_in_ms is not None)
         for delivery, (_, receipt) in zip(answer.deliveries, expected.taken, strict=True):
             self._meet("delivered again" if delivery.attempt > 1 else "delivered")
@@ -425,7 +427,7 @@ class QueueMachine(RuleBasedStateMachine):
                 pipeline.zrange(key, 0, -1, withscores=True)
             pipeline.hgetall(KEYS.inflight)
             pipeline.hgetall(KEYS.dead_messages)
-            pipeline.hget(KEYS.stats, "bytes")
+            pipeline.hget(KEYS.queue, "bytes")
             replies: list[Any] = pipeline.execute()
         ready, delayed, leased, dead = replies[:3], replies[3], replies[4:8], replies[8:11]
         inflight, dead_messages, size = replies[11:]

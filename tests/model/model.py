@@ -166,7 +166,7 @@ class QueueModel:
         if key and (standing := self._standing(key)):
             earliest_ms = min(lease.ends_ms for lease in standing)
             return Popped([(lease.message, lease.receipt) for lease in standing], earliest_ms, None)
-        spent = self._bury_the_spent()
+        self._bury_the_spent()
         self._move_the_due()
         expired = [lease.message for lease in self._expired()]
         taken = [*expired, *self.ready][:limit]
@@ -175,8 +175,7 @@ class QueueModel:
             self.leases.pop(message.number, None)
             message.attempts += 1
         self.totals["delivered"] += len(taken)
-        if spent or not taken:
-            self._drop_letters()
+        self._drop_letters()
         if not taken:
             return Popped([], None, self._due_in_ms() if waits else None)
         lease_ms = self.settings.lease_ms if lease_ms is None else lease_ms
@@ -364,12 +363,11 @@ class QueueModel:
         """Leases that ran out and were the last: dead letters that nobody moved yet."""
         return self._ended(is_last=True)
 
-    def _bury_the_spent(self) -> int:
+    def _bury_the_spent(self) -> None:
         spent = self._spent()
         for lease in spent:
             del self.leases[lease.message.number]
         self._bury(list(map(_letter_of, spent)))
-        return len(spent)
 
     def _bury(self, letters: list[Letter]) -> None:
         self.totals["died"] += len(letters)

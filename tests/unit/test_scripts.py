@@ -9,7 +9,7 @@ from app.storage.scripts import Script
 
 def test_a_script_that_redis_has_not_seen_is_sent_whole_and_runs() -> None:
     client = FakeStrictRedis()
-    keys = ["stats", "settings", "delayed", *"abcdefg", "x", "y", "z"]
+    keys = ["queue", "delayed", *"abcdefg", "x", "y", "z"]
     script = Script("count")
     assert script.run(client, keys, [1000]) == [0, 0, 0, 0, 0, -1]
     client.script_flush()

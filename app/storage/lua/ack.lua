@@ -1,29 +1,28 @@
 -- ack: removes leased messages, each only for the holder of its newest receipt.
 --
--- KEYS  1 stats HASH, 2 inflight HASH, 3-6 leased ZSETs (high, normal, low, last)
+-- KEYS  1 the queue's own HASH, 2 inflight HASH, 3-6 leased ZSETs (high, normal, low, last)
 -- ARGV  for each receipt: the message's id, the nonce of its delivery (16 bytes)
 -- Returns  for each receipt: 1 acked, 0 no such message, -1 delivered again since; for fewer than asked, the first ones,
 --          if their bodies are all that one step may read
 
 --@include receipts
 
-local stats, inflight, leased = KEYS[1], KEYS[2], {KEYS[3], KEYS[4], KEYS[5], KEYS[6]}
-local now = now_ms()
+local queue, inflight, LEASED = KEYS[1], KEYS[2], 2
 local reply, acked, bytes = {}, 0, 0
 
 for i = 1, #ARGV, 2 do
   if bytes >= STEP_BYTES then break end
   local id = ARGV[i]
-  local entry, place = held(inflight, leased, id, ARGV[i + 1], now)
+  local entry, place = held(inflight, KEYS[LEASED + LAST], id, ARGV[i + 1])
   if entry then
     redis.call('HDEL', inflight, id)
-    redis.call('ZREM', leased[place], id)
+    redis.call('ZREM', KEYS[LEASED + place], id)
     bytes = bytes + body_bytes_of(entry)
     acked = acked + 1
   end
   reply[#reply + 1] = entry and DONE or place
 end
 
-add(stats, 'bytes', -bytes)
-add(stats, 'acked', acked)
+add(queue, 'bytes', -bytes)
+add(queue, 'acked', acked)
 return reply

@@ -1,29 +1,29 @@
 -- dead_letter: one dead letter by its id; removes it if asked to.
 --
--- KEYS  1 stats HASH, 2 settings HASH, 3 inflight HASH, 4 dead:messages HASH, 5-7 dead ZSETs by reason,
---       8 leased:last ZSET
+-- KEYS  1 the queue's own HASH, 2 inflight HASH, 3 dead:messages HASH, 4-6 dead ZSETs by reason,
+--       7 leased:last ZSET
 -- ARGV  1 dead_ttl_ms where the queue has no setting, 2 id, 3 '1' to remove it
 -- Returns  false if there is no such queue, an empty list if no such letter, else its death (ms) and the letter
 
 --@include receipts
 --@include dead_letters
 
-local stats, settings, inflight, dead_messages, last = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[8]
+local queue, inflight, dead_messages, last = KEYS[1], KEYS[2], KEYS[3], KEYS[7]
 local id, removes = ARGV[2], ARGV[3] == '1'
 
-if redis.call('EXISTS', stats) == 0 then return false end
+if redis.call('EXISTS', queue) == 0 then return false end
 local now = now_ms()
-local longest_ms = tonumber(redis.call('HGET', settings, 'dead_ttl_ms') or ARGV[1])
+local longest_ms = tonumber(redis.call('HGET', queue, 'dead_ttl_ms') or ARGV[1])
 
 local letter = redis.call('HGET', dead_messages, id)
-local set = letter and KEYS[4 + string.byte(letter, 1)] or last
+local set = letter and KEYS[3 + string.byte(letter, 1)] or last
 local died_at = tonumber(redis.call('ZSCORE', set, id) or math.huge)
 if died_at > now or died_at <= now - longest_ms then return {} end
 letter = letter or dead_letter(spent_envelope(inflight, id), MAX_ATTEMPTS, '')
 if removes then
   redis.call('ZREM', set, id)
   redis.call('HDEL', set == last and inflight or dead_messages, id)
-  add(stats, 'bytes', -body_bytes(envelope_of_dead(letter)))
-  if set == last then add(stats, 'died', 1) end
+  add(queue, 'bytes', -body_bytes(envelope_of_dead(letter)))
+  if set == last then add(queue, 'died', 1) end
 end
 return {died_at, letter}

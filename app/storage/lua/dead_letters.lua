@@ -30,12 +30,12 @@ local function bury(dead, dead_messages, envelope, reason, failure, died_at)
 end
 
 -- Buries those whose last attempt ran out; they have been dead since their lease ended.
-local function bury_the_spent(inflight, leased, dead, dead_messages, now)
-  local spent = redis.call('ZRANGEBYSCORE', leased[LAST], '-inf', now, 'WITHSCORES', 'LIMIT', 0, MOST_AT_ONCE)
+local function bury_the_spent(inflight, last, dead, dead_messages, now)
+  local spent = redis.call('ZRANGEBYSCORE', last, '-inf', now, 'WITHSCORES', 'LIMIT', 0, MOST_AT_ONCE)
   for i = 1, #spent, 2 do
     if burials.bytes >= STEP_BYTES then return end
     local envelope = spent_envelope(inflight, spent[i])
-    redis.call('ZREM', leased[LAST], spent[i])
+    redis.call('ZREM', last, spent[i])
     redis.call('HDEL', inflight, spent[i])
     bury(dead, dead_messages, envelope, MAX_ATTEMPTS, '', spent[i + 1])
   end
@@ -59,11 +59,9 @@ local function oldest_death(dead)
   return oldest, reason
 end
 
--- Counts what was buried, and drops what is too old or too much, as far as one step may go. Where nothing was buried,
--- only a pop that found nothing asks for it: letters past their time must not fill a queue that nobody can empty.
-local function finish_burials(stats, dead, dead_messages, now, most, longest_ms, is_asked)
-  if burials.count == 0 and not is_asked then return end
-  add(stats, 'died', burials.count)
+-- Counts what was buried, and drops what is too old or too much, as far as one step may go.
+local function finish_burials(queue, dead, dead_messages, now, most, longest_ms)
+  add(queue, 'died', burials.count)
   local held, dropped, bytes = 0, 0, 0
   for reason = 1, 3 do held = held + redis.call('ZCARD', dead[reason]) end
   local oldest, reason = oldest_death(dead)
@@ -72,6 +70,6 @@ local function finish_burials(stats, dead, dead_messages, now, most, longest_ms,
     dropped, held = dropped + 1, held - 1
     oldest, reason = oldest_death(dead)
   end
-  add(stats, 'bytes', -bytes)
-  add(stats, 'dead_dropped', dropped)
+  add(queue, 'bytes', -bytes)
+  add(queue, 'dead_dropped', dropped)
 end

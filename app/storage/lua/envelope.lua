@@ -2,6 +2,7 @@
 
 local HEADER_BYTES = 22
 local LARGEST_ENVELOPE = 1048576 + 65536 -- bytes: the hard limit of a message, and of its metadata
+local NOTHING_DUE = 9007199254740991 -- ms: the largest integer that a score holds exactly
 local STEP_BYTES = 8388608 -- bodies that one script may read or move
 
 local function body_bytes(envelope)
@@ -24,11 +25,19 @@ local function with_ended_deliveries(envelope, count)
 end
 
 -- Adds to a counter of the queue. Nothing is no call: Lua writes a negative 0 as "-0", which is no integer to Redis.
-local function add(stats, counter, amount)
-  if amount ~= 0 then redis.call('HINCRBY', stats, counter, amount) end
+local function add(queue, counter, amount)
+  if amount ~= 0 then redis.call('HINCRBY', queue, counter, amount) end
 end
 
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- The queue's `next_due` (ms) is a bound: nothing that time alone brings about, be it the end of a delay, of a lease or
+-- of a dead letter's time, comes before it. A pop looks for such things only from then on (decision 0009). Whoever sets
+-- such a time lowers the bound, after the first write; a bound that is not known stays so.
+local function falls_due(queue, at)
+  local bound = redis.call('HGET', queue, 'next_due')
+  if bound and at < tonumber(bound) then redis.call('HSET', queue, 'next_due', at) end
 end

@@ -1,27 +1,28 @@
 -- extend: keeps leased messages longer, each only for the holder of its newest receipt.
 --
--- KEYS  1 inflight HASH, 2-5 leased ZSETs (high, normal, low, last)
+-- KEYS  1 the queue's own HASH, 2 inflight HASH, 3-6 leased ZSETs (high, normal, low, last)
 -- ARGV  1 lease in ms from now, then for each receipt: the message's id, the nonce of its delivery (16 bytes)
 -- Returns  when the leases end (ms), then for each receipt: 1 extended, 0 no such message, -1 delivered again since; for
 --          fewer than asked, the first ones, if their bodies are all that one step may read
 
 --@include receipts
 
-local inflight, leased = KEYS[1], {KEYS[2], KEYS[3], KEYS[4], KEYS[5]}
-local now = now_ms()
-local ends = now + tonumber(ARGV[1])
+local queue, inflight, LEASED = KEYS[1], KEYS[2], 2
+local ends = now_ms() + tonumber(ARGV[1])
 local reply, bytes = {ends}, 0
 
 for i = 2, #ARGV, 2 do
   if bytes >= STEP_BYTES then break end
   local id = ARGV[i]
-  local entry, place = held(inflight, leased, id, ARGV[i + 1], now)
+  local entry, place = held(inflight, KEYS[LEASED + LAST], id, ARGV[i + 1])
   if entry then
     -- Removed first: a full Redis refuses what begins with a ZADD, and a settle must pass.
-    redis.call('ZREM', leased[place], id)
-    redis.call('ZADD', leased[place], ends, id)
+    redis.call('ZREM', KEYS[LEASED + place], id)
+    redis.call('ZADD', KEYS[LEASED + place], ends, id)
     bytes = bytes + body_bytes_of(entry)
   end
   reply[#reply + 1] = entry and DONE or place
 end
+
+if bytes > 0 then falls_due(queue, ends) end
 return reply

@@ -1,7 +1,7 @@
 -- push: puts messages into a queue, all of them or none. What was pushed before under the same key is not pushed again.
 --
--- KEYS  1 stats HASH, 2 settings HASH, 3 delayed ZSET, 4-6 ready LISTs (high, normal, low),
---       7-10 leased ZSETs (high, normal, low, last), 11 waiting STRING,
+-- KEYS  1 the queue's own HASH, 2 delayed ZSET, 3-5 ready LISTs (high, normal, low),
+--       6-9 leased ZSETs (high, normal, low, last), 10 waiting STRING,
 --       then, if the request has a key, its STRING, then the STRING of each message that has one
 -- ARGV  1 random bytes (4) for the ids, 2 incarnation for a queue that is new, 3 channel of hints, 4 the queue's name,
 --       5 dedup_window_ms where the queue has no setting, 6 fingerprint of the request if it has a key, else '',
@@ -14,18 +14,18 @@
 --@include hints
 --@include replays
 
-local stats, settings, delayed, ready = KEYS[1], KEYS[2], KEYS[3], {KEYS[4], KEYS[5], KEYS[6]}
-local FIRST_LEASED, LAST_LEASED, waiting, REQUEST_KEY = 7, 10, KEYS[11], 12
-local random, channel, queue, window, fingerprint = ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local queue, delayed, waiting = KEYS[1], KEYS[2], KEYS[10]
+local READY, LAST_LEASED, REQUEST_KEY = 2, 9, 11
+local random, channel, name, window, fingerprint = ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local HEAD, PER_MESSAGE = 6, 3
 local count = (#ARGV - HEAD) / PER_MESSAGE
 local has_key = fingerprint ~= ''
 
 local now = now_ms()
-local limits = redis.call('HMGET', settings, 'max_messages', 'max_bytes', 'dedup_window_ms')
-local held = redis.call('HMGET', stats, 'incarnation', 'sequence', 'bytes')
-local is_new, sequence, bytes = not held[1], tonumber(held[2] or 0), tonumber(held[3] or 0)
-local incarnation = held[1] or ARGV[2]
+local own = redis.call('HMGET', queue,
+  'incarnation', 'sequence', 'bytes', 'max_messages', 'max_bytes', 'dedup_window_ms')
+local is_new, sequence, bytes = not own[1], tonumber(own[2] or 0), tonumber(own[3] or 0)
+local incarnation, max_messages, max_bytes, lifetime = own[1] or ARGV[2], own[4], own[5], own[6] or window
 
 if has_key then
   local ids, is_other = recorded(KEYS[REQUEST_KEY], incarnation, fingerprint)
@@ -38,17 +38,20 @@ if has_key then
 end
 
 local reply = {is_new and 1 or 0, 0}
-local pushed, arriving, postponed = 0, {{}, {}, {}}, {}
+local pushed, arriving, postponed, first_due = 0, {}, {}, NOTHING_DUE
 local next_key, fresh = has_key and REQUEST_KEY + 1 or REQUEST_KEY, {}
 
 local function push(envelope, delay)
   pushed = pushed + 1
   bytes = bytes + body_bytes(envelope)
   if delay > 0 then
+    first_due = math.min(first_due, now + delay)
     postponed[#postponed + 1] = now + delay
     postponed[#postponed + 1] = envelope
   else
-    local list = arriving[priority_of(envelope)]
+    local priority = priority_of(envelope)
+    local list = arriving[priority] or {}
+    arriving[priority] = list
     list[#list + 1] = envelope
   end
 end
@@ -77,30 +80,29 @@ reply[2] = pushed
 -- Messages that are not dead: a last delivery that ran out is.
 local function alive()
   local messages = redis.call('ZCARD', delayed) + redis.call('ZCOUNT', KEYS[LAST_LEASED], '(' .. now, '+inf')
-  for priority = 1, 3 do messages = messages + redis.call('LLEN', ready[priority]) end
-  for key = FIRST_LEASED, LAST_LEASED - 1 do messages = messages + redis.call('ZCARD', KEYS[key]) end
+  for priority = 1, 3 do messages = messages + redis.call('LLEN', KEYS[READY + priority]) end
+  for key = READY + 4, LAST_LEASED - 1 do messages = messages + redis.call('ZCARD', KEYS[key]) end
   return messages
 end
 
 if pushed > 0 then
-  if limits[1] and alive() + pushed > tonumber(limits[1]) then return {-1, 'max_messages', limits[1]} end
-  if limits[2] and bytes > tonumber(limits[2]) then return {-1, 'max_bytes', limits[2]} end
+  if max_messages and alive() + pushed > tonumber(max_messages) then return {-1, 'max_messages', max_messages} end
+  if max_bytes and bytes > tonumber(max_bytes) then return {-1, 'max_bytes', max_bytes} end
 end
 
 -- Nothing may fail after the first write, so a key of the wrong type must fail here.
-if #postponed > 0 then redis.call('ZCARD', delayed) end
-for priority = 1, 3 do
-  if #arriving[priority] > 0 then redis.call('LLEN', ready[priority]) end
-end
+if first_due < NOTHING_DUE then redis.call('ZCARD', delayed) end
+for priority in pairs(arriving) do redis.call('LLEN', KEYS[READY + priority]) end
 
 -- The first write may grow memory, so a full Redis refuses the whole script here.
-redis.call('HSET', stats, 'incarnation', incarnation, 'sequence', sequence + pushed, 'bytes', bytes)
-for priority = 1, 3 do
-  if #arriving[priority] > 0 then redis.call('RPUSH', ready[priority], unpack(arriving[priority])) end
+redis.call('HSET', queue, 'sequence', sequence + pushed, 'bytes', bytes)
+if is_new then redis.call('HSET', queue, 'incarnation', incarnation) end
+for priority, envelopes in pairs(arriving) do redis.call('RPUSH', KEYS[READY + priority], unpack(envelopes)) end
+if first_due < NOTHING_DUE then
+  redis.call('ZADD', delayed, unpack(postponed))
+  falls_due(queue, first_due)
 end
-if #postponed > 0 then redis.call('ZADD', delayed, unpack(postponed)) end
-local lifetime = limits[3] or window
 for key, message in pairs(fresh) do record(key, incarnation, message.mark, message.id, lifetime) end
 if has_key then record(KEYS[REQUEST_KEY], incarnation, fingerprint, table.concat(reply, '', 3), lifetime) end
-publish_hint(waiting, channel, queue, pushed)
+publish_hint(waiting, channel, name, pushed)
 return reply

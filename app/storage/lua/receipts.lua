@@ -6,11 +6,11 @@ local LAST = 4 -- the place of deliveries that used the last attempt
 local GONE, LEASE_LOST, DONE = 0, -1, 1
 
 -- The entry that `nonce` leases and its place; or nil and what became of it. A last attempt that ran out is dead.
-local function held(inflight, leased, id, nonce, now)
+local function held(inflight, last, id, nonce)
   local entry = redis.call('HGET', inflight, id)
   if not entry then return nil, GONE end
   local place = string.byte(entry, 1)
-  if place == LAST and tonumber(redis.call('ZSCORE', leased[LAST], id)) <= now then return nil, GONE end
+  if place == LAST and tonumber(redis.call('ZSCORE', last, id)) <= now_ms() then return nil, GONE end
   if string.sub(entry, 4, 19) ~= nonce then return nil, LEASE_LOST end
   return entry, place
 end

@@ -1,8 +1,8 @@
 -- redrive: gives dead letters back to the tail of their list, oldest death first, with no attempt counted. Deliveries
 -- whose last attempt ran out are among them, wherever they still lie; what is too old to be kept is not.
 --
--- KEYS  1 stats HASH, 2 settings HASH, 3 inflight HASH, 4 dead:messages HASH, 5-7 dead ZSETs by reason,
---       8 leased:last ZSET, 9-11 ready LISTs (high, normal, low), 12 waiting STRING
+-- KEYS  1 the queue's own HASH, 2 inflight HASH, 3 dead:messages HASH, 4-6 dead ZSETs by reason,
+--       7 leased:last ZSET, 8-10 ready LISTs (high, normal, low), 11 waiting STRING
 -- ARGV  1 dead_ttl_ms where the queue has no setting, 2 most letters, 3 and 4 earliest and latest death (ms),
 --       5 reason (its place, 0: any), 6 channel of hints, 7 the queue's name,
 --       then the ids to give back (none: all that the filter lets through)
@@ -13,14 +13,14 @@
 --@include dead_order
 --@include hints
 
-local stats, settings, inflight, dead_messages = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local sets, ready, waiting = {KEYS[5], KEYS[6], KEYS[7], KEYS[8]}, {KEYS[9], KEYS[10], KEYS[11]}, KEYS[12]
+local queue, inflight, dead_messages = KEYS[1], KEYS[2], KEYS[3]
+local sets, ready, waiting = {KEYS[4], KEYS[5], KEYS[6], KEYS[7]}, {KEYS[8], KEYS[9], KEYS[10]}, KEYS[11]
 local most, earliest, latest, reason = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local channel, queue, FIRST_ID = ARGV[6], ARGV[7], 8
+local channel, name, FIRST_ID = ARGV[6], ARGV[7], 8
 
-if redis.call('EXISTS', stats) == 0 then return false end
+if redis.call('EXISTS', queue) == 0 then return false end
 local now = now_ms()
-local longest_ms = tonumber(redis.call('HGET', settings, 'dead_ttl_ms') or ARGV[1])
+local longest_ms = tonumber(redis.call('HGET', queue, 'dead_ttl_ms') or ARGV[1])
 earliest = math.max(earliest, now - longest_ms + 1)
 
 local function asked_by_id()
@@ -66,7 +66,7 @@ for _, item in ipairs(asked) do
   moved = moved + 1
   if source == SPENT then died = died + 1 end
 end
-add(stats, 'died', died)
-add(stats, 'redriven', moved)
-publish_hint(waiting, channel, queue, moved)
+add(queue, 'died', died)
+add(queue, 'redriven', moved)
+publish_hint(waiting, channel, name, moved)
 return {moved, is_by_id and #asked - moved or left_of_filter(), now}

@@ -1,0 +1,59 @@
+-- The part of a pop that time calls for: moves what has fallen due, takes, and says what falls due next.
+
+local delayed, dead_messages, dead = KEYS[2], KEYS[4], {KEYS[12], KEYS[13], KEYS[14]}
+local limits = redis.call('HMGET', queue, 'dead_max_messages', 'dead_ttl_ms')
+local most_dead, longest_dead_ms = tonumber(limits[1] or ARGV[7]), tonumber(limits[2] or ARGV[8])
+
+local function move_the_due()
+  local moved, bytes = 0, 0
+  while moved < 1000 and bytes < STEP_BYTES do
+    local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, room(bytes))
+    if #due == 0 then return end
+    redis.call('ZREM', delayed, unpack(due))
+    for _, envelope in ipairs(due) do
+      redis.call('RPUSH', KEYS[READY + priority_of(envelope)], envelope)
+      bytes = bytes + #envelope
+    end
+    moved = moved + #due
+  end
+end
+
+local function take_expired(priority)
+  local leased, step = KEYS[LEASED + priority], next_step()
+  while step > 0 do
+    local ids = redis.call('ZRANGEBYSCORE', leased, '-inf', now, 'LIMIT', 0, step)
+    if #ids == 0 then return end
+    redis.call('ZREM', leased, unpack(ids))
+    for _, id in ipairs(ids) do
+      local entry = redis.call('HGET', inflight, id)
+      if lease == 0 then redis.call('HDEL', inflight, id) end
+      deliver(envelope_of(entry), attempt_of(entry) + 1)
+    end
+    step = next_step()
+  end
+end
+
+local function earliest_due()
+  local earliest = math.min(NOTHING_DUE, oldest_death(dead) + longest_dead_ms)
+  for _, set in ipairs({delayed, unpack(KEYS, LEASED + 1, LEASED + LAST)}) do
+    local head = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
+    if head[2] then earliest = math.min(earliest, tonumber(head[2])) end
+  end
+  return earliest
+end
+
+-- Nothing may fail after the first write. What is of the wrong type fails here or where it is read, each time that the
+-- queue is looked over, so at its first pop and at least once a lease.
+redis.call('HLEN', inflight)
+
+bury_the_spent(inflight, KEYS[LEASED + LAST], dead, dead_messages, now)
+move_the_due()
+for priority = 1, 3 do
+  take_expired(priority)
+  take_ready(priority, priority)
+end
+finish_burials(queue, dead, dead_messages, now, most_dead, longest_dead_ms)
+bound = earliest_due()
+-- Deleted first: a full Redis refuses what begins with a HSET, and a pop must pass.
+redis.call('HDEL', queue, 'next_due')
+redis.call('HSET', queue, 'next_due', bound)
