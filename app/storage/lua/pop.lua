@@ -62,15 +62,18 @@ local function next_step()
   return math.min(wanted - taken, room(taken_bytes))
 end
 
--- Takes from the lists of the priorities `first` to `last`, from each only once those before it are empty.
-local function take_ready(first, last)
+-- Up to `count` envelopes from the head of a list. One alone is what most ask for, and Redis is quicker without a count.
+local function first_of(list, count)
+  if count > 1 then return redis.call('LPOP', list, count) or {} end
+  return {redis.call('LPOP', list) or nil}
+end
+
+local function take_ready(priority)
   local step = next_step()
   while step > 0 do
-    local lists = {unpack(KEYS, READY + first, READY + last)}
-    lists[#lists + 1], lists[#lists + 2], lists[#lists + 3] = 'LEFT', 'COUNT', step
-    local found = redis.call('LMPOP', last - first + 1, unpack(lists))
-    if not found then return end
-    for _, envelope in ipairs(found[2]) do deliver(envelope, ended_deliveries(envelope) + 1) end
+    local envelopes = first_of(KEYS[READY + priority], step)
+    for _, envelope in ipairs(envelopes) do deliver(envelope, ended_deliveries(envelope) + 1) end
+    if #envelopes < step then return end
     step = next_step()
   end
 end
@@ -79,7 +82,7 @@ if incarnation and now >= bound then
   --@include dead_letters
   --@include pop_due
 else
-  take_ready(1, 3)
+  for priority = 1, 3 do take_ready(priority) end
 end
 
 if taken > 0 then

@@ -50,7 +50,7 @@ bury_the_spent(inflight, KEYS[LEASED + LAST], dead, dead_messages, now)
 move_the_due()
 for priority = 1, 3 do
   take_expired(priority)
-  take_ready(priority, priority)
+  take_ready(priority)
 end
 finish_burials(queue, dead, dead_messages, now, most_dead, longest_dead_ms)
 bound = earliest_due()
