@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases model lint format requirements container clean
+.PHONY: help run test real-input leases model kills lint format requirements container clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -27,6 +27,10 @@ leases:  ## 20,000 messages, 8 producers, 8 consumers of which some never ack: e
 model:  ## Compare a queue in Redis with a model of it, 10,000 steps on a clock that is moved
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.model.long $(ARGS)
+
+kills:  ## kill -9 a worker, the server, its Redis under load, 20 rounds: nothing lost, nothing back
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m tests.chaos.kills $(ARGS)
 
 lint:  ## Check style, types and layers
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
