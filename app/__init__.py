@@ -7,12 +7,13 @@ import time
 
 from flask import Flask
 
-from app.blueprints import count, dead, health, info, login, pop, push, queues, root, settle
-from app.cli import users
+from app import cli
+from app.blueprints import audit, count, dead, health, info, keys, login, pop, push, queues, root, settle, users
 from app.services.accounts import Accounts
 from app.services.dead_letters import DeadLetters
 from app.services.health import Health
 from app.services.identities import Identities
+from app.services.keys import Keys
 from app.services.passwords import Passwords
 from app.services.queues import MessageQueue
 from app.services.system import Limits, System
@@ -24,7 +25,9 @@ from app.storage.redis_dead_letters import RedisDeadLetterStore
 from app.storage.redis_hints import RedisHints
 from app.storage.redis_probe import RedisHealthProbe
 from app.storage.redis_queues import RedisQueueStore
+from app.storage.sql.audit import SqlAudit
 from app.storage.sql.engine import make_engine
+from app.storage.sql.keys import SqlKeyStore
 from app.storage.sql.users import SqlRevokedTokens, SqlUserStore
 from app.web.access_log import log_access
 from app.web.context import EXTENSION, Services, keep_context
@@ -33,7 +36,11 @@ from app.web.problems import handle_problems
 
 SPARE_THREADS = 2  # a process, so that waiters never keep all from answering
 
-BLUEPRINTS = (root.bp, health.bp, info.bp, login.bp, push.bp, pop.bp, count.bp, settle.bp, dead.bp, queues.bp)
+BLUEPRINTS = (
+    *(root.bp, health.bp, info.bp, login.bp),
+    *(push.bp, pop.bp, count.bp, settle.bp, dead.bp, queues.bp),
+    *(users.bp, keys.bp, audit.bp),
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -48,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[EXTENSION] = _services(settings)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    app.cli.add_command(users)
+    app.cli.add_command(cli.users)
     keep_context(app)
     guard(app)
     log_access(app)
@@ -61,6 +68,8 @@ def _services(settings: Settings) -> Services:
     probe = RedisHealthProbe(redis, prefix=settings.redis_prefix)
     engine = make_engine(settings.database_address.reveal())
     users_table = SqlUserStore(engine)
+    audit_log = SqlAudit(engine, days=settings.audit_days)
+    api_keys = Keys(SqlKeyStore(engine), settings.secrets, now=time.time)
     tokens = Tokens(settings.secrets, lifetime_seconds=settings.token_lifetime_seconds, now=time.time)
     limits = Limits(
         max_message_bytes=settings.max_message_bytes,
@@ -72,11 +81,16 @@ def _services(settings: Settings) -> Services:
         queues=MessageQueue(
             RedisQueueStore(redis, prefix=settings.redis_prefix),
             LongPoll(RedisHints(redis, prefix=settings.redis_prefix), most=settings.threads - SPARE_THREADS),
+            audit_log,
         ),
-        dead_letters=DeadLetters(RedisDeadLetterStore(redis, prefix=settings.redis_prefix)),
-        accounts=Accounts(users_table, Passwords()),
+        dead_letters=DeadLetters(RedisDeadLetterStore(redis, prefix=settings.redis_prefix), audit_log),
+        accounts=Accounts(users_table, Passwords(), audit_log),
+        keys=api_keys,
+        audit=audit_log,
         tokens=tokens,
-        identities=Identities(tokens, users_table, SqlRevokedTokens(engine), now=time.time, monotonic=time.monotonic),
+        identities=Identities(
+            tokens, api_keys, users_table, SqlRevokedTokens(engine), now=time.time, monotonic=time.monotonic
+        ),
         health=Health(probe, users_table, now=time.monotonic),
         system=System(probe, limits, now=time.time),
         limits=limits,

@@ -13,12 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.errors import PulpoError, StoreFull, StoreUnavailable
+from app.models import Actor
 from app.services.accounts import Accounts, generated_password
 from app.services.passwords import Passwords
 from app.settings import SECRET_FILE_NAME, Settings, unknown_settings
 from app.storage.embedded import EmbeddedRedisFailed, start_embedded
 from app.storage.redis_client import connect
 from app.storage.redis_probe import RedisHealthProbe
+from app.storage.sql.audit import SqlAudit
 from app.storage.sql.engine import make_engine
 from app.storage.sql.migrate import migrate
 from app.storage.sql.users import SqlUserStore
@@ -78,7 +80,9 @@ def prepare() -> Settings:
         warn_of_unreachable_redis(settings)
     engine = make_engine(settings.database_address.reveal())
     migrate(engine, lock_file=settings.data_dir / "migrate.lock")
-    password = make_first_admin(settings, Accounts(SqlUserStore(engine), Passwords()))
+    password = make_first_admin(
+        settings, Accounts(SqlUserStore(engine), Passwords(), SqlAudit(engine, days=settings.audit_days))
+    )
     engine.dispose()
     if sys.stdout.isatty():
         greet(settings, password)
@@ -119,7 +123,7 @@ def make_first_admin(settings: Settings, accounts: Accounts) -> str | None:
         return None
     given = settings.admin_password
     password = given.reveal() if given else generated_password()
-    if not accounts.add_first_admin(settings.admin_username, password) or given:
+    if not accounts.add_first_admin(settings.admin_username, password, by=Actor("launcher")) or given:
         return None
     if sys.stdout.isatty():
         return password

@@ -8,10 +8,12 @@ import click
 from flask.cli import AppGroup
 
 from app.errors import PulpoError
-from app.models import ROLES
+from app.models import ROLES, Actor
 from app.web.context import services
 
 users = AppGroup("users", help="The user table.")
+
+OPERATOR = Actor("cli")
 
 password_option = click.option(
     "--password-file", type=click.File(), help="Where the password stands; - is standard input. Else it is asked for."
@@ -37,7 +39,7 @@ def add(username: str, roles: tuple[str, ...], permissions: tuple[str, ...], pas
     """Make a user."""
     password = _password(password_file)
     with Refusals():
-        services().accounts.add(username, password, roles=roles, permissions=permissions)
+        services().accounts.add(username, password, roles=roles, permissions=permissions, by=OPERATOR)
     click.echo(f"Made {username}." if roles or permissions else f"Made {username}, who may do nothing yet.")
 
 
@@ -58,7 +60,7 @@ def passwd(username: str, password_file: TextIO | None) -> None:
     """Change a password; tokens issued before count for nothing."""
     password = _password(password_file)
     with Refusals():
-        services().accounts.set_password(username, password)
+        services().accounts.set_password(username, password, by=OPERATOR)
     click.echo(f"Changed the password of {username}.")
 
 
@@ -67,7 +69,7 @@ def passwd(username: str, password_file: TextIO | None) -> None:
 def disable(username: str) -> None:
     """Lock a user out."""
     with Refusals():
-        services().accounts.disable(username)
+        services().accounts.disable(username, by=OPERATOR)
     click.echo(f"Disabled {username}.")
 
 
@@ -76,7 +78,7 @@ def disable(username: str) -> None:
 def enable(username: str) -> None:
     """Let a disabled user in again."""
     with Refusals():
-        services().accounts.enable(username)
+        services().accounts.enable(username, by=OPERATOR)
     click.echo(f"Enabled {username}.")
 
 
@@ -85,7 +87,7 @@ def enable(username: str) -> None:
 def remove(username: str) -> None:
     """Delete a user."""
     with Refusals():
-        services().accounts.remove(username)
+        services().accounts.remove(username, by=OPERATOR)
     click.echo(f"Removed {username}.")
 
 

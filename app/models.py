@@ -9,6 +9,7 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 DEFAULT_QUEUE = "default"
 RECEIPT_CODE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -219,17 +220,96 @@ class Account(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class AccountChange(msgspec.Struct, frozen=True):
+    """What is to be different about an account; UNSET stays as it is."""
+
+    password_hash: str | UnsetType = UNSET
+    roles: tuple[str, ...] | UnsetType = UNSET
+    permissions: tuple[str, ...] | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+
+    @property
+    def ends_sessions(self) -> bool:
+        """Whether tokens issued before must die. Roles and permissions are looked up anew anyway."""
+        return self.password_hash is not UNSET or self.disabled is not UNSET
+
+    def __repr__(self) -> str:
+        return "AccountChange(…)"
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """A credential for machines, without its secret; times in seconds since 1970. Acts for its owner, within theirs."""
+
+    id: str
+    owner: str
+    name: str
+    permissions: tuple[str, ...]
+    created_at: int
+    expires_at: int | None = None
+    last_used_at: int | None = None
+
+
 class Principal(msgspec.Struct, frozen=True):
-    """Who is calling and what they may do; permissions are `action:pattern`, `system` or `admin`."""
+    """Who is calling and what they may do; permissions are `action:pattern`, `system` or `admin`.
+
+    `key_id` None: they logged in. Else a machine calls, which may do what its key says as far as `within` says so, too.
+    """
 
     username: str
     roles: tuple[str, ...]
     permissions: tuple[str, ...]
+    key_id: str | None = None
+    within: tuple[str, ...] | None = None
 
     def may(self, action: str, queue: str | None = None) -> bool:
         """Whether some permission names `action`, and a pattern that fits `queue` where there is one."""
-        # Cut, so that what is remembered stays small; no longer name is a queue's.
-        return _is_granted(self.permissions, action, queue and queue[:100])
+        queue = queue and queue[:100]  # so that what is remembered stays small; no longer name is a queue's
+        return _is_granted(self.permissions, action, queue) and (
+            self.within is None or _is_granted(self.within, action, queue)
+        )
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who does something, for the audit log: a user, `user/key`, or `cli`; and from where, by which request."""
+
+    name: str
+    address: str = ""
+    request_id: str = ""
+
+
+class Deed(msgspec.Struct, frozen=True):
+    """Something for the audit log: what was done to what. `detail` holds no secret."""
+
+    actor: Actor
+    action: str
+    target: str
+    outcome: str = "done"
+    detail: str = ""
+
+
+class AuditEntry(msgspec.Struct, frozen=True):
+    """A line of the audit log; `times` more than 1: so many refused logins of one address and minute."""
+
+    id: int
+    at_ms: int
+    actor: str
+    address: str
+    request_id: str
+    action: str
+    target: str
+    outcome: str
+    detail: str
+    times: int
+
+
+class AuditFilter(msgspec.Struct, frozen=True):
+    """Which entries: of one actor, action, target, strictly after and before two times."""
+
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    after_ms: int | None = None
+    before_ms: int | None = None
 
 
 def is_password(text: str) -> bool:
@@ -256,6 +336,12 @@ def permissions_of(roles: tuple[str, ...], permissions: tuple[str, ...]) -> tupl
     """All that roles and single permissions grant, in order and once each."""
     granted = [permission for role in roles for permission in ROLES.get(role, ())]
     return tuple(dict.fromkeys([*granted, *permissions]))
+
+
+def covers(granted: tuple[str, ...], permission: str) -> bool:
+    """Whether `granted` allows all that `permission` does. A star of its pattern is covered by a star only."""
+    action, _, pattern = permission.partition(":")
+    return _is_granted(granted, action, pattern or None)
 
 
 @lru_cache(maxsize=10_000)

@@ -75,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_request_bytes: Annotated[int, Meta(ge=1024, le=67_108_864)] = 16_777_216
     max_depth: Annotated[int, Meta(ge=1, le=256)] = 128
     token_lifetime_seconds: Annotated[int, Meta(ge=60, le=2_592_000)] = 3600
+    audit_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

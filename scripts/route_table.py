@@ -50,6 +50,16 @@ GUARDED = [
     ("GET", f"{QUEUE}/dead/{NO_SUCH_ID}", True),
     ("DELETE", f"{QUEUE}/dead/{NO_SUCH_ID}", True),
     ("POST", f"{QUEUE}/redrive", True),
+    ("POST", "/me/password", False),
+    ("GET", "/users", True),
+    ("POST", "/users", True),
+    ("GET", "/users/limited", True),
+    ("PATCH", "/users/limited", True),
+    ("DELETE", "/users/limited", True),
+    ("GET", "/keys", False),
+    ("POST", "/keys", False),
+    ("DELETE", "/keys/none", False),
+    ("GET", "/audit", True),
 ]
 
 

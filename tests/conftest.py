@@ -14,7 +14,7 @@ from redis import Redis
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.models import Account
+from app.models import Account, Actor, Deed
 from app.services.passwords import Passwords
 from app.settings import Secret, Settings
 from app.storage.keys import QueueKeys
@@ -25,6 +25,7 @@ from app.web.context import EXTENSION, Services
 from tests.redis_server import PrivateRedis
 
 SECRET = "the-secret-of-the-tests-and-nothing-else"
+BY = Actor("tests")
 PASSWORD = "correct horse battery staple"
 
 
@@ -64,7 +65,7 @@ def user_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     migrate(engine, lock_file=directory / "migrate.lock")
     password_hash = Passwords().hash(PASSWORD)
     for account in ACCOUNTS.values():
-        SqlUserStore(engine).add(account, password_hash)
+        SqlUserStore(engine).add(account, password_hash, Deed(BY, "user.add", account.username))
     engine.dispose()
     return directory / "pulpo.db"
 
@@ -189,8 +190,12 @@ def _no_context_is_left_over() -> Iterator[None]:
 
 
 def bearer_headers(app: Flask, username: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {services_of(app).tokens.issue(ACCOUNTS[username])}"}
+
+
+def services_of(app: Flask) -> Services:
     services: Services = app.extensions[EXTENSION]
-    return {"Authorization": f"Bearer {services.tokens.issue(ACCOUNTS[username])}"}
+    return services
 
 
 def client_of(app: Flask, username: str) -> FlaskClient:

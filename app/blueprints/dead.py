@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response
 
-from app.web.context import services
+from app.web.context import actor, services
 from app.web.dead_letters import read_page, read_redrive, write_letter, write_page
 from app.web.exchange import json_response
 from app.web.guard import requires
@@ -31,12 +31,12 @@ def dead_letter(queue: str, message_id: UUID) -> Response:
 @bp.delete("/queues/<queue>/dead/<uuid:message_id>")
 @requires("manage")
 def remove(queue: str, message_id: UUID) -> Response:
-    return json_response({"id": services().dead_letters.remove(queue, message_id).message.id})
+    return json_response({"id": services().dead_letters.remove(queue, message_id, by=actor()).message.id})
 
 
 @bp.post("/queues/<queue>/redrive")
 @requires("manage")
 def redrive(queue: str) -> Response:
     asked = read_redrive()
-    result = services().dead_letters.redrive(queue, asked.filter, asked.ids or (), limit=asked.limit)
+    result = services().dead_letters.redrive(queue, asked.filter, asked.ids or (), limit=asked.limit, by=actor())
     return json_response({"moved": result.moved, "remaining": result.remaining})

@@ -5,74 +5,142 @@ from __future__ import annotations
 import secrets
 import uuid
 
-from app.errors import Conflict, Fault, Invalid, NotFound, Unauthenticated
-from app.models import PASSWORD_RULE, ROLES, USERNAME, Account, is_password, is_permission
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from app.errors import Fault, Forbidden, Invalid, NotFound, Unauthenticated
+from app.models import (
+    PASSWORD_RULE,
+    ROLES,
+    USERNAME,
+    Account,
+    AccountChange,
+    Actor,
+    Deed,
+    is_password,
+    is_permission,
+)
 from app.services.passwords import Passwords
-from app.services.ports import UserStore
+from app.services.ports import AuditLog, UserStore
 
 
 class Accounts:
-    """The user table and its rules."""
+    """The user table and its rules. Whatever changes it says who `by`, for the audit log."""
 
-    def __init__(self, users: UserStore, passwords: Passwords) -> None:
+    def __init__(self, users: UserStore, passwords: Passwords, audit: AuditLog) -> None:
         self._users = users
         self._passwords = passwords
+        self._audit = audit
 
-    def login(self, username: str, password: str) -> Account:
+    def login(self, username: str, password: str, *, by: Actor) -> Account:
         """The account of a name and its password. Raises `Unauthenticated`, alike for every reason."""
-        found = self._users.credentials(username)
-        account, kept = found or (None, None)
+        is_name = USERNAME.fullmatch(username) is not None
+        account, kept = (self._users.credentials(username) if is_name else None) or (None, None)
         matches = self._passwords.matches(password, kept)
-        if account is None or not matches or account.disabled:
+        if account is None or kept is None or not matches or account.disabled:
+            # What is no name stays out of the log: somebody may have typed a password there.
+            self._audit.record_failed_login(Deed(by, "login", username if is_name else "?", "refused"))
             raise Unauthenticated("The username or the password is wrong.")
+        if self._passwords.is_outdated(kept):
+            self._users.rehash(account.id, kept, self._passwords.hash(password))
+        self._audit.record(Deed(msgspec.structs.replace(by, name=username), "login", username))
         return account
 
     def all(self) -> list[Account]:
         """Every account, by name."""
         return self._users.all()
 
-    def add(self, username: str, password: str, *, roles: tuple[str, ...], permissions: tuple[str, ...]) -> Account:
+    def page(self, *, after: str, limit: int) -> list[Account]:
+        """Up to `limit` accounts by name, beyond the name `after`."""
+        return self._users.page(after=after, limit=limit)
+
+    def one(self, username: str) -> Account:
+        """The account of a name. Raises `NotFound`."""
+        found = self._users.credentials(username)
+        if found is None:
+            raise NotFound(f"There is no user {username}.")
+        return found[0]
+
+    def add(
+        self, username: str, password: str, *, roles: tuple[str, ...], permissions: tuple[str, ...], by: Actor
+    ) -> Account:
         """Makes an account. Raises `Invalid`, or `Conflict` if the name is taken."""
         account = _new_account(username, roles, permissions)
-        _check(account, password)
-        self._users.add(account, self._passwords.hash(password))
+        _check(account)
+        _check_password(password)
+        self._users.add(
+            account, self._passwords.hash(password), Deed(by, "user.add", username, detail=_rights(account))
+        )
         return account
 
-    def add_first_admin(self, username: str, password: str) -> bool:
+    def add_first_admin(self, username: str, password: str, *, by: Actor) -> bool:
         """Makes the first account, an admin, if there is no account yet; says whether it did."""
         account = _new_account(username, ("admin",), ())
-        _check(account, password)
-        return self._users.add_first(account, self._passwords.hash(password))
-
-    def set_password(self, username: str, password: str) -> None:
-        """Changes a password; tokens issued before are refused from then on."""
+        _check(account)
         _check_password(password)
-        _must_exist(username, found=self._users.set_password(username, self._passwords.hash(password)))
+        deed = Deed(by, "user.add", username, detail=_rights(account))
+        return self._users.add_first(account, self._passwords.hash(password), deed)
 
-    def disable(self, username: str) -> None:
+    def set_rights(
+        self,
+        username: str,
+        *,
+        roles: tuple[str, ...] | UnsetType = UNSET,
+        permissions: tuple[str, ...] | UnsetType = UNSET,
+        disabled: bool | UnsetType = UNSET,
+        password: str | UnsetType = UNSET,
+        by: Actor,
+    ) -> Account:
+        """Changes what is given. A disabled account's tokens, and those from before a change of password, are refused.
+
+        Raises `Invalid`, `NotFound`, and `Conflict` if no admin would be left.
+        """
+        _check(_new_account("unchanged", () if roles is UNSET else roles, () if permissions is UNSET else permissions))
+        if password is not UNSET:
+            _check_password(password)
+        change = AccountChange(
+            password_hash=UNSET if password is UNSET else self._passwords.hash(password),
+            roles=roles,
+            permissions=permissions,
+            disabled=disabled,
+        )
+        return self._change(username, change, Deed(by, "user.change", username, detail=_what_changes(change)))
+
+    def set_password(self, username: str, password: str, *, by: Actor) -> None:
+        """Changes a password; tokens issued before are refused from then on."""
+        self.set_rights(username, password=password, by=by)
+
+    def change_own_password(self, username: str, current: str, new: str, *, by: Actor) -> None:
+        """The same for one's own password. Raises `Forbidden` if `current` is not it."""
+        _check_password(new)
+        found = self._users.credentials(username)
+        if found is None or not self._passwords.matches(current, found[1]):
+            self._audit.record_failed_login(Deed(by, "user.change", username, "refused"))
+            raise Forbidden("The current password is wrong.")
+        self.set_password(username, new, by=by)
+
+    def disable(self, username: str, *, by: Actor) -> None:
         """Locks an account out; its tokens are refused from then on. The last admin stays."""
-        self._keep_an_admin(username)
-        _must_exist(username, found=self._users.set_disabled(username, disabled=True))
+        self.set_rights(username, disabled=True, by=by)
 
-    def enable(self, username: str) -> None:
+    def enable(self, username: str, *, by: Actor) -> None:
         """Lets a disabled account in again, with new tokens."""
-        _must_exist(username, found=self._users.set_disabled(username, disabled=False))
+        self.set_rights(username, disabled=False, by=by)
 
-    def remove(self, username: str) -> None:
-        """Deletes an account; its tokens are refused from then on. The last admin stays."""
-        self._keep_an_admin(username)
-        _must_exist(username, found=self._users.remove(username))
+    def remove(self, username: str, *, by: Actor) -> None:
+        """Deletes an account and its API keys; its tokens are refused from then on. The last admin stays."""
+        if not self._users.remove(username, Deed(by, "user.remove", username)):
+            raise NotFound(f"There is no user {username}.")
 
     def is_empty(self) -> bool:
         """Whether there is no account yet."""
-        return not self._users.all()
+        return not self._users.page(after="", limit=1)
 
-    def _keep_an_admin(self, username: str) -> None:
-        admins = [
-            account.username for account in self._users.all() if "admin" in account.roles and not account.disabled
-        ]
-        if admins == [username]:
-            raise Conflict(f"{username} is the last admin; make another one first.")
+    def _change(self, username: str, change: AccountChange, deed: Deed) -> Account:
+        account = self._users.change(username, change, deed)
+        if account is None:
+            raise NotFound(f"There is no user {username}.")
+        return account
 
 
 def generated_password() -> str:
@@ -84,7 +152,7 @@ def _new_account(username: str, roles: tuple[str, ...], permissions: tuple[str, 
     return Account(uuid.uuid4().hex, username, roles, permissions, disabled=False, epoch=0)
 
 
-def _check(account: Account, password: str) -> None:
+def _check(account: Account) -> None:
     faults = []
     if not USERNAME.fullmatch(account.username):
         faults.append(
@@ -95,14 +163,18 @@ def _check(account: Account, password: str) -> None:
         for role in account.roles
         if role not in ROLES
     ]
-    faults += [
-        Fault(f"{permission!r} is not action:pattern, system or admin", pointer="/permissions")
-        for permission in account.permissions
-        if not is_permission(permission)
-    ]
+    faults += faults_of(account.permissions)
     if faults:
         raise Invalid("The account is not valid: " + "; ".join(fault.detail for fault in faults) + ".", faults=faults)
-    _check_password(password)
+
+
+def faults_of(permissions: tuple[str, ...]) -> list[Fault]:
+    """What is wrong with each of some permissions."""
+    return [
+        Fault(f"{permission!r} is not action:pattern, system or admin", pointer="/permissions")
+        for permission in permissions
+        if not is_permission(permission)
+    ]
 
 
 def _check_password(password: str) -> None:
@@ -110,6 +182,16 @@ def _check_password(password: str) -> None:
         raise Invalid(PASSWORD_RULE, faults=[Fault(PASSWORD_RULE, pointer="/password")])
 
 
-def _must_exist(username: str, *, found: bool) -> None:
-    if not found:
-        raise NotFound(f"There is no user {username}.")
+def _rights(account: Account) -> str:
+    return " ".join([*account.roles, *account.permissions])
+
+
+def _what_changes(change: AccountChange) -> str:
+    parts = [] if change.password_hash is UNSET else ["password"]
+    if change.roles is not UNSET:
+        parts.append(f"roles: {' '.join(change.roles)}")
+    if change.permissions is not UNSET:
+        parts.append(f"permissions: {' '.join(change.permissions)}")
+    if change.disabled is not UNSET:
+        parts.append("disabled" if change.disabled else "enabled")
+    return "; ".join(parts)

@@ -9,9 +9,9 @@ from uuid import UUID
 import msgspec
 
 from app.errors import MessageNotFound
-from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, Redriven
+from app.models import MAX_BATCH, Actor, DeadFilter, DeadLetter, DeadPage, Deed, Redriven
 from app.services.names import check_queue_name
-from app.services.ports import DeadLetterStore
+from app.services.ports import AuditLog, DeadLetterStore
 
 MAX_SECONDS = 3.0
 
@@ -19,8 +19,9 @@ MAX_SECONDS = 3.0
 class DeadLetters:
     """The dead letters of every queue, by the queue's name. Every method raises `QueueNotFound`."""
 
-    def __init__(self, store: DeadLetterStore) -> None:
+    def __init__(self, store: DeadLetterStore, audit: AuditLog) -> None:
         self._store = store
+        self._audit = audit
 
     def page(self, queue: str, which: DeadFilter, *, limit: int, cursor: tuple[int, UUID] | None) -> DeadPage:
         """Up to `limit` dead letters, oldest death first, beyond the one that `cursor` names by death and id."""
@@ -31,17 +32,24 @@ class DeadLetters:
         """The dead letter of an id. Raises `MessageNotFound`."""
         return self._one(queue, message_id, remove=False)
 
-    def remove(self, queue: str, message_id: UUID) -> DeadLetter:
+    def remove(self, queue: str, message_id: UUID, *, by: Actor) -> DeadLetter:
         """Drops the dead letter of an id for good. Raises `MessageNotFound`."""
-        return self._one(queue, message_id, remove=True)
+        letter = self._one(queue, message_id, remove=True)
+        self._audit.record_done(Deed(by, "dead.remove", queue, detail=letter.message.id))
+        return letter
 
-    def redrive(self, queue: str, which: DeadFilter, ids: Sequence[UUID], *, limit: int | None) -> Redriven:
+    def redrive(self, queue: str, which: DeadFilter, ids: Sequence[UUID], *, limit: int | None, by: Actor) -> Redriven:
         """Gives dead letters back, a thousand to a step, so that Redis is never blocked for long.
 
         Each step is whole, so a crash in the middle leaves every message in one place. What dies again meanwhile is
         left alone: it died after the first step. Ends after 3 s, and says what remains.
         """
         check_queue_name(queue)
+        total = self._redrive(queue, which, ids, limit=limit)
+        self._audit.record_done(Deed(by, "dead.redrive", queue, detail=f"moved {total.moved}"))
+        return total
+
+    def _redrive(self, queue: str, which: DeadFilter, ids: Sequence[UUID], *, limit: int | None) -> Redriven:
         started = time.monotonic()
         total = Redriven(0, 0, 0)
         while limit is None or total.moved < limit:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from app.errors import Unauthenticated
-from app.models import Principal, permissions_of
+from app.errors import Invalid, Unauthenticated
+from app.models import Actor, Deed, Principal, permissions_of
+from app.services.keys import PREFIX, Keys
 from app.services.ports import RevokedTokens, UserStore
 from app.services.tokens import Tokens
 
@@ -26,6 +27,7 @@ class Identities:
     def __init__(
         self,
         tokens: Tokens,
+        keys: Keys,
         users: UserStore,
         revoked: RevokedTokens,
         *,
@@ -33,6 +35,7 @@ class Identities:
         monotonic: Callable[[], float],
     ) -> None:
         self._tokens = tokens
+        self._keys = keys
         self._users = users
         self._revoked = revoked
         self._now = now
@@ -40,20 +43,31 @@ class Identities:
         self._known: dict[str, _Known] = {}
 
     def of_token(self, token: str) -> Principal:
-        """The caller that `token` stands for. Raises `Unauthenticated`, `StoreUnavailable`."""
+        """The caller that `token`, or API key, stands for. Raises `Unauthenticated`, `StoreUnavailable`."""
         known = self._known.get(token)
         if known is None or self._monotonic() >= known.trusted_until:
             known = self._look_up(token)
         return known.principal
 
-    def revoke(self, token: str) -> None:
-        """Makes `token` count for nothing, here at once and on other nodes within 2 s."""
+    def revoke(self, token: str, *, by: Actor) -> None:
+        """Makes `token` count for nothing, here at once and on other nodes within 2 s. Raises `Invalid` for a key."""
+        if token.startswith(PREFIX):
+            raise Invalid("An API key has no session to end; DELETE /keys/{id} revokes it.")
         claims = self._tokens.read(token)
-        self._revoked.add(claims.token_id, expires_at=claims.expires_at)
+        self._revoked.add(claims.token_id, expires_at=claims.expires_at, deed=Deed(by, "logout", by.name))
         self._known.pop(token, None)
 
     def _look_up(self, token: str) -> _Known:
         self._known.pop(token, None)
+        principal, expires_at = self._keys.principal(token) if token.startswith(PREFIX) else self._of_login(token)
+        left = TRUSTED_SECONDS if expires_at is None else expires_at - self._now()
+        known = _Known(principal, self._monotonic() + min(TRUSTED_SECONDS, left))
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known[token] = known
+        return known
+
+    def _of_login(self, token: str) -> tuple[Principal, int]:
         claims = self._tokens.read(token)
         account = self._users.by_id(claims.account_id)
         if (
@@ -63,10 +77,5 @@ class Identities:
             or self._revoked.contains(claims.token_id)
         ):
             raise Unauthenticated("The token was revoked; log in again.")
-        principal = Principal(account.username, account.roles, permissions_of(account.roles, account.permissions))
-        trusted_seconds = min(TRUSTED_SECONDS, claims.expires_at - self._now())
-        known = _Known(principal, self._monotonic() + trusted_seconds)
-        if len(self._known) >= MAX_REMEMBERED:
-            self._known.clear()
-        self._known[token] = known
-        return known
+        permissions = permissions_of(account.roles, account.permissions)
+        return Principal(account.username, account.roles, permissions), claims.expires_at

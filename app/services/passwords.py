@@ -40,6 +40,10 @@ class Passwords:
             except (VerificationError, InvalidHashError):
                 return False
 
+    def is_outdated(self, kept: str) -> bool:
+        """Whether a hash was made with other parameters than those of today."""
+        return _HASHER.check_needs_rehash(kept)
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         # Whoever waits holds a thread, and a flood of logins must leave some to the others.

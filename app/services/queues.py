@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from app.errors import Fault, Forbidden, Invalid, LeaseLost, MessageNotFound
 from app.models import (
+    Actor,
     Counts,
+    Deed,
     GiveBack,
     NewMessage,
     Popped,
@@ -20,7 +24,7 @@ from app.models import (
     Settlement,
 )
 from app.services.names import check_queue_name
-from app.services.ports import QueueStore
+from app.services.ports import AuditLog, QueueStore
 from app.services.waiting import LongPoll
 
 NO_RECEIPT = Fault("is no receipt", pointer="/receipt")
@@ -31,8 +35,9 @@ SettleOneQueue = Callable[[str, Sequence[Receipt]], Settlement]
 class MessageQueue:
     """Every queue there is, by name."""
 
-    def __init__(self, store: QueueStore, long_poll: LongPoll) -> None:
+    def __init__(self, store: QueueStore, long_poll: LongPoll, audit: AuditLog) -> None:
         self._store = store
+        self._audit = audit
         self._long_poll = long_poll
 
     def push(self, queue: str, messages: Sequence[NewMessage], *, key: RequestKey | None = None) -> Pushed:
@@ -76,10 +81,12 @@ class MessageQueue:
         check_queue_name(queue)
         return self._store.count(queue)
 
-    def configure(self, queue: str, settings: QueueSettings) -> tuple[bool, QueueTotals]:
+    def configure(self, queue: str, settings: QueueSettings, *, by: Actor) -> tuple[bool, QueueTotals]:
         """Gives a queue its settings in place of those it has; says whether that made the queue, and its totals."""
         check_queue_name(queue)
-        return self._store.configure(queue, settings)
+        answer = self._store.configure(queue, settings)
+        self._audit.record_done(Deed(by, "queue.configure", queue, detail=_changed(settings)))
+        return answer
 
     def describe(self, queue: str) -> tuple[QueueSettings, QueueTotals]:
         """Settings and totals of a queue. Raises `QueueNotFound`."""
@@ -97,6 +104,13 @@ class MessageQueue:
     def extend(self, caller: Principal, receipts: Sequence[str], *, lease_ms: int) -> list[Settled]:
         """Keeps what each receipt leases for `lease_ms` from now; one that fails hinders no other."""
         return _settle(caller, receipts, lambda queue, held: self._store.extend(queue, held, lease_ms=lease_ms))
+
+
+def _changed(settings: QueueSettings) -> str:
+    """The settings that are not the defaults."""
+    defaults = msgspec.structs.asdict(QueueSettings())
+    own = {name: value for name, value in msgspec.structs.asdict(settings).items() if value != defaults[name]}
+    return " ".join(f"{name}={value}" for name, value in own.items())
 
 
 def _never() -> bool:

@@ -10,11 +10,13 @@ from typing import cast
 import msgspec
 from flask import Flask, Response, current_app, g, request
 
-from app.models import Principal
+from app.models import Actor, Principal
 from app.services.accounts import Accounts
 from app.services.dead_letters import DeadLetters
 from app.services.health import Health
 from app.services.identities import Identities
+from app.services.keys import Keys
+from app.services.ports import AuditLog
 from app.services.queues import MessageQueue
 from app.services.system import Limits, System
 from app.services.tokens import Tokens
@@ -29,6 +31,8 @@ class Services(msgspec.Struct, frozen=True):
     queues: MessageQueue
     dead_letters: DeadLetters
     accounts: Accounts
+    keys: Keys
+    audit: AuditLog
     tokens: Tokens
     identities: Identities
     health: Health
@@ -44,6 +48,14 @@ def services() -> Services:
 def caller() -> Principal:
     """Who is calling; the guard has made sure of it."""
     return cast(Principal, g.caller)
+
+
+def actor(name: str | None = None) -> Actor:
+    """Who is calling, from where and by which request, for the audit log; `name` where nobody is known yet."""
+    if name is None:
+        principal = caller()
+        name = principal.username if principal.key_id is None else f"{principal.username}/{principal.key_id}"
+    return Actor(name, request.remote_addr or "", g.request_id)
 
 
 def keep_context(app: Flask) -> None:

@@ -26,6 +26,21 @@ class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"Credentials(username={self.username!r})"
 
 
+class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a change of one's own password sends."""
+
+    current: Annotated[str, Meta(max_length=MAX_PASSWORD_LENGTH)]
+    new: Annotated[str, Meta(max_length=MAX_PASSWORD_LENGTH)]
+
+    def __repr__(self) -> str:
+        return "NewPassword(…)"
+
+
+def read_new_password() -> NewPassword:
+    """The passwords of this request. Raises `Malformed`, `Invalid`."""
+    return payloads.decode(read_body(most=MAX_LOGIN_BYTES), NewPassword)
+
+
 def read_credentials() -> Credentials:
     """The credentials of this request. Raises `Malformed`, `Invalid`."""
     body = read_body(most=MAX_LOGIN_BYTES)

@@ -14,6 +14,7 @@ from app.web.context import services
 NEEDS = "pulpo_needs"
 OPEN = "open"
 SIGNED_IN = "any token"
+LOGGED_IN = "the token of a login"
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -26,6 +27,11 @@ def open_to_all(view: View) -> View:
 def signed_in(view: View) -> View:
     """Marks a view that any valid token may call."""
     return _declare(view, SIGNED_IN)
+
+
+def logged_in(view: View) -> View:
+    """Marks a view that any token of a login may call, and no API key."""
+    return _declare(view, LOGGED_IN)
 
 
 def requires(action: str) -> Callable[[View], View]:
@@ -73,5 +79,7 @@ def _check() -> None:
     if needs == OPEN:
         return
     g.caller = services().identities.of_token(bearer_token())
-    if needs != SIGNED_IN:
+    if needs == LOGGED_IN and g.caller.key_id is not None:
+        raise Forbidden("An API key may not do this; log in and use the token.")
+    if needs not in {SIGNED_IN, LOGGED_IN}:
         authorize(g.caller, needs, (request.view_args or {}).get("queue", DEFAULT_QUEUE))

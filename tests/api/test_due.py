@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,10 +11,11 @@ SOON = 0.2
 
 
 @pytest.fixture
-def receipt(admin: FlaskClient) -> Iterator[str]:
+def receipt(admin: FlaskClient) -> str:
     """Of a message "long" that is leased for an hour, so that nothing else falls due before."""
     admin.post("/push", json={"message": "long"})
-    yield admin.post("/pop", json={"lease": 3600}).get_json()["receipt"]
+    receipt: str = admin.post("/pop", json={"lease": 3600}).get_json()["receipt"]
+    return receipt
 
 
 def popped_after(client: FlaskClient, seconds: float) -> object:

@@ -19,7 +19,7 @@ from app.services.tokens import Tokens
 from app.settings import Settings
 from app.web.context import EXTENSION, Services
 from tests.api.answers import JSON, problem
-from tests.conftest import ACCOUNTS, PASSWORD, SECRET, Bearer, Login, MakeApp, bearer_headers
+from tests.conftest import ACCOUNTS, BY, PASSWORD, SECRET, Bearer, Login, MakeApp, bearer_headers
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -92,7 +92,7 @@ def test_a_wrong_name_and_a_wrong_password_are_told_in_the_same_words(login: Log
 
 
 def test_a_disabled_user_is_refused_in_the_same_words(login: Login, services: Services) -> None:
-    services.accounts.disable("producer")
+    services.accounts.disable("producer", by=BY)
     disabled, wrong = login("producer", PASSWORD), login("producer", "wrong")
     first, second = problem(disabled, 401, "unauthenticated"), problem(wrong, 401, "unauthenticated")
     assert first | {"request_id": ""} == second | {"request_id": ""}
@@ -117,8 +117,8 @@ def test_names_are_compared_as_they_are_spelt(login: Login) -> None:
 
 
 def test_a_user_enabled_again_may_log_in(login: Login, services: Services) -> None:
-    services.accounts.disable("producer")
-    services.accounts.enable("producer")
+    services.accounts.disable("producer", by=BY)
+    services.accounts.enable("producer", by=BY)
     assert login("producer", PASSWORD).status_code == 200
 
 
@@ -218,13 +218,13 @@ def test_a_logout_holds_on_other_nodes(
 
 def test_the_token_of_a_disabled_user_is_refused(client: FlaskClient, bearer: Bearer, services: Services) -> None:
     headers = bearer("producer")
-    services.accounts.disable("producer")
+    services.accounts.disable("producer", by=BY)
     problem(client.get("/me", headers=headers), 401, "unauthenticated")
 
 
 def test_the_token_of_a_deleted_user_is_refused(client: FlaskClient, bearer: Bearer, services: Services) -> None:
     headers = bearer("producer")
-    services.accounts.remove("producer")
+    services.accounts.remove("producer", by=BY)
     problem(client.get("/me", headers=headers), 401, "unauthenticated")
 
 
@@ -232,14 +232,14 @@ def test_a_token_from_before_a_change_of_password_is_refused(
     client: FlaskClient, bearer: Bearer, services: Services
 ) -> None:
     headers = bearer("producer")
-    services.accounts.set_password("producer", "another long password")
+    services.accounts.set_password("producer", "another long password", by=BY)
     problem(client.get("/me", headers=headers), 401, "unauthenticated")
 
 
 def test_enabling_a_user_does_not_revive_older_tokens(client: FlaskClient, bearer: Bearer, services: Services) -> None:
     headers = bearer("producer")
-    services.accounts.disable("producer")
-    services.accounts.enable("producer")
+    services.accounts.disable("producer", by=BY)
+    services.accounts.enable("producer", by=BY)
     problem(client.get("/me", headers=headers), 401, "unauthenticated")
 
 
@@ -249,7 +249,7 @@ def test_a_token_that_was_used_a_moment_ago_is_refused_5_s_after_its_user_was_di
     """A process remembers a verified token for a while; that while must be shorter than 5 s."""
     headers = bearer("producer")
     assert client.get("/me", headers=headers).status_code == 200
-    services.accounts.disable("producer")
+    services.accounts.disable("producer", by=BY)
     monkeypatch.setattr(services.identities, "_monotonic", lambda: time.monotonic() + 5)
     problem(client.get("/me", headers=headers), 401, "unauthenticated")
 

@@ -1,0 +1,69 @@
+"""GET /audit: who did what, newest first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from flask import Blueprint, Response
+from msgspec import UNSET, Meta, UnsetType
+
+from app.errors import Fault, Invalid
+from app.models import AuditEntry, AuditFilter
+from app.web import lists, payloads
+from app.web.context import services
+from app.web.exchange import json_response, options, timestamp
+from app.web.guard import requires
+
+bp = Blueprint("audit", __name__)
+
+Moment = Annotated[datetime, Meta(tz=True)]
+LARGEST_ID = 2**63 - 1
+
+
+class Page(lists.Page, frozen=True, forbid_unknown_fields=True):
+    """Which entries: of one actor, action, target, strictly after and before two times."""
+
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    after: Moment | UnsetType = UNSET
+    before: Moment | UnsetType = UNSET
+
+
+@bp.get("/audit")
+@requires("admin")
+def audit() -> Response:
+    page = payloads.convert(options(), Page)
+    which = AuditFilter(page.actor, page.action, page.target, _ms(page.after), _ms(page.before))
+    found = services().audit.page(which, limit=page.limit + 1, before=_id(page.place))
+    return json_response(
+        lists.write_page("entries", found, limit=page.limit, place=lambda entry: str(entry.id), write=_entry)
+    )
+
+
+def _id(place: str) -> int | None:
+    if not place:
+        return None
+    if not place.isascii() or not place.isdigit() or int(place) > LARGEST_ID:
+        detail = "This is no cursor; send next_cursor as the page before answered it."
+        raise Invalid(detail, faults=[Fault(detail, parameter="cursor")])
+    return int(place)
+
+
+def _ms(moment: datetime | UnsetType) -> int | None:
+    return None if moment is UNSET else round(moment.timestamp() * 1000)
+
+
+def _entry(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "at": timestamp(entry.at_ms),
+        "actor": entry.actor,
+        "address": entry.address,
+        "action": entry.action,
+        "target": entry.target,
+        "outcome": entry.outcome,
+        "detail": entry.detail,
+        "times": entry.times,
+        "request_id": entry.request_id,
+    }

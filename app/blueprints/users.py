@@ -1,0 +1,97 @@
+"""GET and POST /users, GET, PATCH and DELETE /users/{name}: the user table."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from flask import Blueprint, Response
+from msgspec import UNSET, Meta, UnsetType
+
+from app.models import MAX_PASSWORD_LENGTH, Account
+from app.web import lists, payloads
+from app.web.bodies import read_body
+from app.web.context import actor, services
+from app.web.exchange import json_response, options
+from app.web.guard import requires
+
+bp = Blueprint("users", __name__)
+
+MAX_BODY_BYTES = 16_384
+
+Names = Annotated[tuple[str, ...], Meta(max_length=100)]
+Password = Annotated[str, Meta(max_length=MAX_PASSWORD_LENGTH)]
+
+
+class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A user who is to be."""
+
+    username: str
+    password: Password
+    roles: Names = ()
+    permissions: Names = ()
+
+    def __repr__(self) -> str:
+        return f"NewUser(username={self.username!r})"
+
+
+class UserPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be different about a user."""
+
+    password: Password | UnsetType = UNSET
+    roles: Names | UnsetType = UNSET
+    permissions: Names | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+
+    def __repr__(self) -> str:
+        return "UserPatch(…)"
+
+
+@bp.get("/users")
+@requires("admin")
+def list_() -> Response:
+    page = payloads.convert(options(), lists.Page)
+    found = services().accounts.page(after=page.place, limit=page.limit + 1)
+    return json_response(
+        lists.write_page("users", found, limit=page.limit, place=lambda account: account.username, write=_user)
+    )
+
+
+@bp.post("/users")
+@requires("admin")
+def add() -> Response:
+    asked = payloads.decode(read_body(most=MAX_BODY_BYTES), NewUser)
+    account = services().accounts.add(
+        asked.username, asked.password, roles=asked.roles, permissions=asked.permissions, by=actor()
+    )
+    return json_response(_user(account), 201)
+
+
+@bp.get("/users/<username>")
+@requires("admin")
+def one(username: str) -> Response:
+    return json_response(_user(services().accounts.one(username)))
+
+
+@bp.patch("/users/<username>")
+@requires("admin")
+def change(username: str) -> Response:
+    asked = payloads.decode(read_body(most=MAX_BODY_BYTES), UserPatch)
+    account = services().accounts.set_rights(username, **msgspec.structs.asdict(asked), by=actor())
+    return json_response(_user(account))
+
+
+@bp.delete("/users/<username>")
+@requires("admin")
+def remove(username: str) -> Response:
+    services().accounts.remove(username, by=actor())
+    return json_response({"detail": f"The user {username} is gone."})
+
+
+def _user(account: Account) -> dict[str, Any]:
+    return {
+        "username": account.username,
+        "roles": account.roles,
+        "permissions": account.permissions,
+        "disabled": account.disabled,
+    }

@@ -1,0 +1,44 @@
+"""What every list has: a page of limited length, and a cursor to the next."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from app.errors import Fault, Invalid
+from app.models import MAX_BATCH
+
+DEFAULT_LIMIT = 100
+MAX_CURSOR_LENGTH = 256
+
+Item = TypeVar("Item")
+
+
+class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which part of a list is asked for. The cursor is `next_cursor` of the page before."""
+
+    limit: Annotated[int, Meta(ge=1, le=MAX_BATCH)] = DEFAULT_LIMIT
+    cursor: Annotated[str, Meta(max_length=MAX_CURSOR_LENGTH)] = ""
+
+    @property
+    def place(self) -> str:
+        """The last item of the page before; empty at the beginning. Raises `Invalid`."""
+        try:
+            return base64.b64decode(self.cursor, altchars=b"-_", validate=True).decode()
+        except (binascii.Error, ValueError) as error:
+            detail = "This is no cursor; send next_cursor as the page before answered it."
+            raise Invalid(detail, faults=[Fault(detail, parameter="cursor")]) from error
+
+
+def write_page(
+    name: str, found: Sequence[Item], *, limit: int, place: Callable[[Item], str], write: Callable[[Item], object]
+) -> dict[str, Any]:
+    """The answer of a list of which one item more than `limit` was looked for."""
+    shown = found[:limit]
+    cursor = base64.urlsafe_b64encode(place(shown[-1]).encode()).decode() if len(found) > limit else None
+    return {name: [write(item) for item in shown], "next_cursor": cursor}
