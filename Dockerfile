@@ -5,7 +5,7 @@ WORKDIR /opt/pulpo
 COPY requirements.txt .
 # --without-pip: what runs needs no installer; the one outside fills it.
 RUN python -m venv --without-pip venv \
- && python -m pip --python venv/bin/python install --no-cache-dir --no-compile --disable-pip-version-check \
+ && python -m pip --python venv/bin/python install --no-cache-dir --no-compile --disable-pip-version-check --no-deps \
     --require-hashes --only-binary :all: -r requirements.txt \
  && rm requirements.txt
 
