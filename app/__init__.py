@@ -20,6 +20,7 @@ from app.services.system import Limits, System
 from app.services.tokens import Tokens
 from app.services.waiting import LongPoll
 from app.settings import Settings
+from app.storage.login_limits import LoginLimits
 from app.storage.redis_client import connect
 from app.storage.redis_dead_letters import RedisDeadLetterStore
 from app.storage.redis_hints import RedisHints
@@ -30,6 +31,7 @@ from app.storage.sql.engine import make_engine
 from app.storage.sql.keys import SqlKeyStore
 from app.storage.sql.users import SqlRevokedTokens, SqlUserStore
 from app.web.access_log import log_access
+from app.web.addresses import TrustedProxies
 from app.web.context import EXTENSION, Services, keep_context
 from app.web.guard import guard
 from app.web.problems import handle_problems
@@ -84,7 +86,7 @@ def _services(settings: Settings) -> Services:
             audit_log,
         ),
         dead_letters=DeadLetters(RedisDeadLetterStore(redis, prefix=settings.redis_prefix), audit_log),
-        accounts=Accounts(users_table, Passwords(), audit_log),
+        accounts=Accounts(users_table, Passwords(), audit_log, LoginLimits(redis, prefix=settings.redis_prefix)),
         keys=api_keys,
         audit=audit_log,
         tokens=tokens,
@@ -94,4 +96,5 @@ def _services(settings: Settings) -> Services:
         health=Health(probe, users_table, now=time.monotonic),
         system=System(probe, limits, now=time.time),
         limits=limits,
+        proxies=TrustedProxies(settings.proxy_networks),
     )

@@ -18,6 +18,7 @@ from app.services.accounts import Accounts, generated_password
 from app.services.passwords import Passwords
 from app.settings import SECRET_FILE_NAME, Settings, unknown_settings
 from app.storage.embedded import EmbeddedRedisFailed, start_embedded
+from app.storage.login_limits import LoginLimits
 from app.storage.redis_client import connect
 from app.storage.redis_probe import RedisHealthProbe
 from app.storage.sql.audit import SqlAudit
@@ -81,7 +82,13 @@ def prepare() -> Settings:
     engine = make_engine(settings.database_address.reveal())
     migrate(engine, lock_file=settings.data_dir / "migrate.lock")
     password = make_first_admin(
-        settings, Accounts(SqlUserStore(engine), Passwords(), SqlAudit(engine, days=settings.audit_days))
+        settings,
+        Accounts(
+            SqlUserStore(engine),
+            Passwords(),
+            SqlAudit(engine, days=settings.audit_days),
+            LoginLimits(connect(settings.redis_address.reveal()), prefix=settings.redis_prefix),
+        ),
     )
     engine.dispose()
     if sys.stdout.isatty():

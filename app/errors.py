@@ -81,7 +81,11 @@ class NotFound(PulpoError):
 
 
 class RateLimited(PulpoError):
-    """Too much at once, or too often."""
+    """Too much at once, or too often; worth another try after `retry_after_seconds`."""
+
+    def __init__(self, detail: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class QueueFull(PulpoError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import tempfile
 from collections.abc import Mapping
@@ -75,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_request_bytes: Annotated[int, Meta(ge=1024, le=67_108_864)] = 16_777_216
     max_depth: Annotated[int, Meta(ge=1, le=256)] = 128
     token_lifetime_seconds: Annotated[int, Meta(ge=60, le=2_592_000)] = 3600
+    trusted_proxies: str = ""
     audit_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -107,6 +109,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def secrets(self) -> tuple[str, ...]:
         """The keys that verify tokens; the first one signs."""
         return tuple(part.strip() for part in self.secret.reveal().split(","))
+
+    @property
+    def proxy_networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        """The networks whose word about a client's address is taken."""
+        return [ipaddress.ip_network(part.strip()) for part in self.trusted_proxies.split(",") if part.strip()]
 
     @property
     def embeds_redis(self) -> bool:
@@ -201,6 +208,11 @@ def _faults_across(values: dict[str, Any]) -> list[str]:
             "PULPO_REDIS_URL: must be redis://, rediss:// or unix:// with special characters of the password"
             " percent-encoded"
         )
+    for part in filter(str.strip, values.get("trusted_proxies", "").split(",")):
+        try:
+            ipaddress.ip_network(part.strip())
+        except ValueError as error:
+            faults.append(f"PULPO_TRUSTED_PROXIES: {error}")
     if "bind" in values and not 1 <= int(values["bind"].rpartition(":")[2]) <= 65535:
         faults.append("PULPO_BIND: the port must lie between 1 and 65535")
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)} | values

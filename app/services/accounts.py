@@ -8,7 +8,7 @@ import uuid
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.errors import Fault, Forbidden, Invalid, NotFound, Unauthenticated
+from app.errors import Fault, Forbidden, Invalid, NotFound, RateLimited, Unauthenticated
 from app.models import (
     PASSWORD_RULE,
     ROLES,
@@ -21,26 +21,33 @@ from app.models import (
     is_permission,
 )
 from app.services.passwords import Passwords
-from app.services.ports import AuditLog, UserStore
+from app.services.ports import AuditLog, LoginLimits, UserStore
 
 
 class Accounts:
     """The user table and its rules. Whatever changes it says who `by`, for the audit log."""
 
-    def __init__(self, users: UserStore, passwords: Passwords, audit: AuditLog) -> None:
+    def __init__(self, users: UserStore, passwords: Passwords, audit: AuditLog, limits: LoginLimits) -> None:
         self._users = users
         self._passwords = passwords
         self._audit = audit
+        self._limits = limits
 
     def login(self, username: str, password: str, *, by: Actor) -> Account:
-        """The account of a name and its password. Raises `Unauthenticated`, alike for every reason."""
+        """The account of a name and its password. Raises `Unauthenticated`, alike for every reason.
+
+        Raises `RateLimited` after too many refusals, the right password included.
+        """
         is_name = USERNAME.fullmatch(username) is not None
+        # What is no name stays out of every log: somebody may have typed a password there.
+        name = username if is_name else "?"
+        self._check_limits(name, by)
         account, kept = (self._users.credentials(username) if is_name else None) or (None, None)
         matches = self._passwords.matches(password, kept)
         if account is None or kept is None or not matches or account.disabled:
-            # What is no name stays out of the log: somebody may have typed a password there.
-            self._audit.record_failed_login(Deed(by, "login", username if is_name else "?", "refused"))
+            self._refused(name, Deed(by, "login", name, "refused"))
             raise Unauthenticated("The username or the password is wrong.")
+        self._limits.succeeded(name, by.address)
         if self._passwords.is_outdated(kept):
             self._users.rehash(account.id, kept, self._passwords.hash(password))
         self._audit.record(Deed(msgspec.structs.replace(by, name=username), "login", username))
@@ -111,11 +118,12 @@ class Accounts:
         self.set_rights(username, password=password, by=by)
 
     def change_own_password(self, username: str, current: str, new: str, *, by: Actor) -> None:
-        """The same for one's own password. Raises `Forbidden` if `current` is not it."""
+        """The same for one's own password. Raises `Forbidden` if `current` is not it, `RateLimited` as a login does."""
         _check_password(new)
+        self._check_limits(username, by)
         found = self._users.credentials(username)
         if found is None or not self._passwords.matches(current, found[1]):
-            self._audit.record_failed_login(Deed(by, "user.change", username, "refused"))
+            self._refused(username, Deed(by, "user.change", username, "refused"))
             raise Forbidden("The current password is wrong.")
         self.set_password(username, new, by=by)
 
@@ -135,6 +143,17 @@ class Accounts:
     def is_empty(self) -> bool:
         """Whether there is no account yet."""
         return not self._users.page(after="", limit=1)
+
+    def _check_limits(self, name: str, by: Actor) -> None:
+        wait = self._limits.wait_seconds(name, by.address)
+        if wait:
+            raise RateLimited("Too many wrong logins; try again later.", retry_after_seconds=wait)
+
+    def _refused(self, name: str, deed: Deed) -> None:
+        self._limits.failed(name, deed.actor.address)
+        wait = self._limits.wait_seconds(name, deed.actor.address)
+        detail = f"the next may come in {wait} s" if wait else ""
+        self._audit.record_failed_login(msgspec.structs.replace(deed, detail=detail))
 
     def _change(self, username: str, change: AccountChange, deed: Deed) -> Account:
         account = self._users.change(username, change, deed)

@@ -94,6 +94,14 @@ class KeyStore(Protocol):
     def touch(self, key_id: str, minute: int) -> None: ...
 
 
+class LoginLimits(Protocol):
+    """How often somebody may be refused before they have to wait. Never fails."""
+
+    def wait_seconds(self, username: str, address: str) -> int: ...
+    def failed(self, username: str, address: str) -> None: ...
+    def succeeded(self, username: str, address: str) -> None: ...
+
+
 class AuditLog(Protocol):
     """Who did what; each method but `record_done` may raise `StoreUnavailable`."""
 

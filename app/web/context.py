@@ -20,8 +20,16 @@ from app.services.ports import AuditLog
 from app.services.queues import MessageQueue
 from app.services.system import Limits, System
 from app.services.tokens import Tokens
+from app.web.addresses import TrustedProxies
 
 EXTENSION = "pulpo"
+# Nothing that is answered is a page of ours: a browser shall neither guess its type, run it, nor keep it.
+SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -38,6 +46,7 @@ class Services(msgspec.Struct, frozen=True):
     health: Health
     system: System
     limits: Limits
+    proxies: TrustedProxies
 
 
 def services() -> Services:
@@ -55,7 +64,9 @@ def actor(name: str | None = None) -> Actor:
     if name is None:
         principal = caller()
         name = principal.username if principal.key_id is None else f"{principal.username}/{principal.key_id}"
-    return Actor(name, request.remote_addr or "", g.request_id)
+    forwarded_for = ",".join(request.headers.getlist("X-Forwarded-For"))
+    address = services().proxies.client_address(request.remote_addr or "", forwarded_for)
+    return Actor(name, address, g.request_id)
 
 
 def keep_context(app: Flask) -> None:
@@ -72,5 +83,5 @@ def _begin() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(SECURITY_HEADERS)
     return response

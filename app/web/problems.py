@@ -13,7 +13,7 @@ from app.web.exchange import encode
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = "1"
+RETRY_AFTER_SECONDS = 1
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ def _of_pulpo(error: errors.PulpoError) -> Response:
     if kind.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if kind.status in {429, 503}:
-        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+        response.headers["Retry-After"] = str(getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS))
     return response
 
 

@@ -41,6 +41,8 @@ def test_every_answer_carries_the_request_id_that_was_sent(admin: FlaskClient) -
 
 def test_every_answer_says_not_to_be_stored(admin: FlaskClient) -> None:
     assert {answer.headers["Cache-Control"] for answer in answers(admin)} == {"no-store"}
+    assert {answer.headers["X-Content-Type-Options"] for answer in answers(admin)} == {"nosniff"}
+    assert {answer.headers["Content-Security-Policy"][:18] for answer in answers(admin)} == {"default-src 'none'"}
 
 
 def test_every_refusal_is_a_problem(admin: FlaskClient) -> None:
