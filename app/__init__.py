@@ -17,9 +17,10 @@ from app.services.keys import Keys
 from app.services.passwords import Passwords
 from app.services.queues import MessageQueue
 from app.services.system import Limits, System
+from app.services.token_keys import all_of
 from app.services.tokens import Tokens
 from app.services.waiting import LongPoll
-from app.settings import Settings
+from app.settings import InvalidSettings, Settings
 from app.storage.login_limits import LoginLimits
 from app.storage.redis_client import connect
 from app.storage.redis_dead_letters import RedisDeadLetterStore
@@ -65,6 +66,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+def make_tokens(settings: Settings) -> Tokens:
+    """What signs and reads tokens. Raises `InvalidSettings` if the key files are no good."""
+    try:
+        keys = all_of(settings.secrets, settings.token_key_pems())
+        return Tokens(keys, lifetime_seconds=settings.token_lifetime_seconds, now=time.time)
+    except ValueError as error:
+        raise InvalidSettings(f"PULPO_TOKEN_KEY_FILES: {error}") from error
+
+
 def _services(settings: Settings) -> Services:
     redis = connect(settings.redis_address.reveal())
     probe = RedisHealthProbe(redis, prefix=settings.redis_prefix)
@@ -72,7 +82,7 @@ def _services(settings: Settings) -> Services:
     users_table = SqlUserStore(engine)
     audit_log = SqlAudit(engine, days=settings.audit_days)
     api_keys = Keys(SqlKeyStore(engine), settings.secrets, now=time.time)
-    tokens = Tokens(settings.secrets, lifetime_seconds=settings.token_lifetime_seconds, now=time.time)
+    tokens = make_tokens(settings)
     limits = Limits(
         max_message_bytes=settings.max_message_bytes,
         max_request_bytes=settings.max_request_bytes,

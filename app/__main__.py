@@ -12,6 +12,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from app import make_tokens
 from app.errors import PulpoError, StoreFull, StoreUnavailable
 from app.models import Actor
 from app.services.accounts import Accounts, generated_password
@@ -73,6 +74,7 @@ def prepare() -> Settings:
     if not os.environ.get("PULPO_SECRET") and not os.environ.get("PULPO_SECRET_FILE"):
         make_secret(data_dir)
     settings = Settings.from_env()
+    make_tokens(settings)  # so that a faulty one is told now, in one line
     logging.getLogger().setLevel(settings.log_level.upper())
     check_address(settings.bind)
     if settings.embeds_redis:

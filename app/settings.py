@@ -76,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_request_bytes: Annotated[int, Meta(ge=1024, le=67_108_864)] = 16_777_216
     max_depth: Annotated[int, Meta(ge=1, le=256)] = 128
     token_lifetime_seconds: Annotated[int, Meta(ge=60, le=2_592_000)] = 3600
+    token_key_files: str = ""
     trusted_proxies: str = ""
     audit_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -109,6 +110,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def secrets(self) -> tuple[str, ...]:
         """The keys that verify tokens; the first one signs."""
         return tuple(part.strip() for part in self.secret.reveal().split(","))
+
+    def token_key_pems(self) -> list[tuple[str, bytes]]:
+        """Path and content of each key file; raises `InvalidSettings` if one cannot be read."""
+        paths = [part.strip() for part in self.token_key_files.split(",") if part.strip()]
+        try:
+            return [(path, Path(path).read_bytes()) for path in paths]
+        except OSError as error:
+            raise InvalidSettings(
+                f"PULPO_TOKEN_KEY_FILES: {error.filename} cannot be read ({error.strerror})"
+            ) from error
 
     @property
     def proxy_networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

@@ -37,6 +37,12 @@ def me() -> Response:
     return json_response(own if who.key_id is None else own | {"key": who.key_id})
 
 
+@bp.get("/.well-known/jwks.json")
+@open_to_all
+def public_keys() -> Response:
+    return json_response({"keys": services().tokens.public_keys()})
+
+
 @bp.post("/me/password")
 @logged_in
 def change_password() -> Response:

@@ -1,20 +1,20 @@
-"""Signs and reads access tokens: JSON Web Tokens with HS256."""
+"""Signs and reads access tokens: JSON Web Tokens."""
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jwt
 import msgspec
 
 from app.errors import Unauthenticated
 from app.models import Account
+from app.services.token_keys import TokenKey
 
 ISSUER = "pulpo"
 AUDIENCE = "pulpo"
-ALGORITHM = "HS256"
 REQUIRED_CLAIMS = ["iss", "aud", "sub", "jti", "iat", "exp", "epoch"]
 
 
@@ -28,11 +28,13 @@ class Claims(msgspec.Struct, frozen=True):
 
 
 class Tokens:
-    """The first secret signs; a token signed with any of them is read, so secrets rotate without a logout."""
+    """The first key signs; a token signed with any of them is read, so keys rotate without a logout."""
 
-    def __init__(self, secrets: Sequence[str], *, lifetime_seconds: int, now: Callable[[], float]) -> None:
-        self._keys = {_key_id(secret): secret for secret in secrets}
-        self._signing_id = _key_id(secrets[0])
+    def __init__(self, keys: Sequence[TokenKey], *, lifetime_seconds: int, now: Callable[[], float]) -> None:
+        if keys[0].signs is None:
+            raise ValueError("the first key is a public one, and has to sign")
+        self._keys = {key.id: key for key in keys}
+        self._signing, self._signs = keys[0], keys[0].signs
         self.lifetime_seconds = lifetime_seconds
         self._now = now
 
@@ -49,7 +51,11 @@ class Tokens:
             "exp": issued_at + self.lifetime_seconds,
             "epoch": account.epoch,
         }
-        return jwt.encode(claims, self._keys[self._signing_id], ALGORITHM, headers={"kid": self._signing_id})
+        return jwt.encode(claims, self._signs, self._signing.algorithm, headers={"kid": self._signing.id})
+
+    def public_keys(self) -> list[dict[str, Any]]:
+        """What others need to verify tokens: the public keys as RFC 7517 has them; none of HS256."""
+        return [jwk for key in self._keys.values() if (jwk := key.jwk()) is not None]
 
     def read(self, token: str) -> Claims:
         """What a token of ours says. Raises `Unauthenticated` if it is not ours or has expired."""
@@ -58,8 +64,8 @@ class Tokens:
             # A token is not refused for being issued by a node whose clock is ahead of this one's.
             claims = jwt.decode(
                 token,
-                key,
-                [ALGORITHM],
+                key.verifies,
+                [key.algorithm],  # the key's own, whatever the token says
                 audience=AUDIENCE,
                 issuer=ISSUER,
                 options={"require": REQUIRED_CLAIMS, "verify_iat": False},
@@ -69,7 +75,3 @@ class Tokens:
             raise Unauthenticated("The token has expired; log in again.") from error
         except (jwt.InvalidTokenError, KeyError, TypeError) as error:
             raise Unauthenticated("The token is not valid; log in again.") from error
-
-
-def _key_id(secret: str) -> str:
-    return hashlib.sha256(b"pulpo key id:" + secret.encode()).hexdigest()[:8]

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from msgspec.structs import replace
 from redis import Redis
 
+from app.services.token_keys import of_secret
 from app.services.tokens import Tokens
 from app.settings import Settings
 from app.web.context import EXTENSION, Services
@@ -44,7 +45,7 @@ def claims(**changed: Any) -> dict[str, Any]:
 def signed(content: dict[str, Any], *, secret: str = SECRET, algorithm: str = "HS256") -> str:
     """A token of `content` that bears the key id of our secret, whatever it is signed with."""
     account = ACCOUNTS["admin"]
-    ours = Tokens([SECRET], lifetime_seconds=60, now=time.time).issue(account)
+    ours = Tokens([of_secret(SECRET)], lifetime_seconds=60, now=time.time).issue(account)
     return jwt.encode(content, secret, algorithm, headers={"kid": jwt.get_unverified_header(ours)["kid"]})
 
 
@@ -287,7 +288,7 @@ def test_a_token_signed_with_another_secret_is_refused(client: FlaskClient) -> N
 
 
 def test_a_token_of_a_node_with_another_secret_is_refused(client: FlaskClient) -> None:
-    other = Tokens(["another-secret-that-is-also-long-enough"], lifetime_seconds=60, now=time.time)
+    other = Tokens([of_secret("another-secret-that-is-also-long-enough")], lifetime_seconds=60, now=time.time)
     token = other.issue(ACCOUNTS["admin"])
     problem(client.get("/me", headers=headers_of(token)), 401, "unauthenticated")
 
