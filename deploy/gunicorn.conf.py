@@ -48,3 +48,6 @@ def post_worker_init(worker: Any) -> None:
             stop(number, frame)
 
     signal.signal(signal.SIGTERM, answer_and_stop)
+    # A terminal's Ctrl-C reaches the workers, too, and a moment later the SIGQUIT by which the master passes it on; the
+    # handler of the one can wait forever for a lock that it interrupted the other with. The master's word is enough.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

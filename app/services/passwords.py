@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from argon2 import PasswordHasher
@@ -24,33 +25,37 @@ class Passwords:
     """One argon2id hasher; thread-safe. Raises `RateLimited` where too many wait for their turn."""
 
     def __init__(self) -> None:
-        self._slots = threading.BoundedSemaphore(_MAX_AT_ONCE)
+        # Threads of their own: the C library keeps the 19 MiB of a hash for each thread that ever computed one.
+        self._threads = ThreadPoolExecutor(_MAX_AT_ONCE, thread_name_prefix="argon2")
         self._places = threading.BoundedSemaphore(_MAX_AT_ONCE + _MAX_WAITING)
 
     def hash(self, password: str) -> str:
         """The encoded hash to keep."""
-        with self._turn():
-            return _HASHER.hash(password)
+        with self._place():
+            return self._threads.submit(_HASHER.hash, password).result()
 
     def matches(self, password: str, kept: str | None) -> bool:
         """Whether `password` is the one that was hashed; takes as long where nothing was kept (None)."""
-        with self._turn():
-            try:
-                return _HASHER.verify(kept or _NOBODY, password) and kept is not None
-            except (VerificationError, InvalidHashError):
-                return False
+        with self._place():
+            return self._threads.submit(_verify, kept or _NOBODY, password).result() and kept is not None
 
     def is_outdated(self, kept: str) -> bool:
         """Whether a hash was made with other parameters than those of today."""
         return _HASHER.check_needs_rehash(kept)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _place(self) -> Iterator[None]:
         # Whoever waits holds a thread, and a flood of logins must leave some to the others.
         if not self._places.acquire(blocking=False):
             raise RateLimited("Too many logins at once; try again in a moment.")
         try:
-            with self._slots:
-                yield
+            yield
         finally:
             self._places.release()
+
+
+def _verify(kept: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(kept, password)
+    except (VerificationError, InvalidHashError):
+        return False
