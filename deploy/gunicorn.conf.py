@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from types import FrameType
 from typing import Any
 
@@ -41,13 +42,19 @@ control_socket_disable = True
 def post_worker_init(worker: Any) -> None:
     """Lets a worker that is told to stop answer those who wait, instead of letting them wait on."""
     stop = signal.getsignal(signal.SIGTERM)
+    queues = worker.wsgi.extensions["pulpo"].queues
 
     def answer_and_stop(number: int, frame: FrameType | None) -> None:
-        worker.wsgi.extensions["pulpo"].queues.stop_waiting()
+        queues.stop_waiting()
         if callable(stop):
             stop(number, frame)
 
+    # gunicorn's own handler takes a lock of the thread pool that the code it interrupts may hold, and waits for ever.
+    def answer_and_quit(_number: int, _frame: FrameType | None) -> None:
+        queues.stop_waiting()
+        worker.alive = False
+        sys.exit(0)
+
     signal.signal(signal.SIGTERM, answer_and_stop)
-    # A terminal's Ctrl-C reaches the workers, too, and a moment later the SIGQUIT by which the master passes it on; the
-    # handler of the one can wait forever for a lock that it interrupted the other with. The master's word is enough.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGQUIT, answer_and_quit)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the master as well, which passes it on as SIGQUIT
