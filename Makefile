@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases model kills script-cost long-poll lint format requirements container clean
+.PHONY: help run test real-input leases model kills floods script-cost long-poll lint format requirements container clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -31,6 +31,10 @@ model:  ## Compare a queue in Redis with a model of it, 10,000 steps on a clock 
 kills:  ## kill -9 a worker, the server, its Redis under load, 20 rounds: nothing lost, nothing back
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.chaos.kills $(ARGS)
+
+floods:  ## 10,000 wrong logins from 250 addresses: none gets in, others are served
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m tests.concurrency.floods $(ARGS)
 
 script-cost:  ## Measure what each script costs inside Redis, a thousand and a million messages deep
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
