@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases model kills floods script-cost long-poll lint format requirements container clean
+.PHONY: help run test real-input leases model kills floods script-cost long-poll lint audit format requirements container clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -50,6 +50,11 @@ lint:  ## Check style, types and layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit -q -r app deploy wsgi.py
+
+audit:  ## Look for known faults in what is installed; fails if a package cannot be looked up
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 
 format:  ## Format the code
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt

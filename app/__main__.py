@@ -30,7 +30,7 @@ from app.storage.sql.users import SqlUserStore
 log = logging.getLogger("pulpo")
 
 ROOT = Path(__file__).resolve().parent.parent
-ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file's name
+ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file's name  # nosec B105
 
 
 GREETING = r"""
@@ -103,7 +103,7 @@ def become_server(settings: Settings) -> None:
     os.environ.pop("PULPO_ADMIN_PASSWORD", None)  # of no use to the server, so it does not get it
     os.environ.setdefault("PULPO_LOG_LEVEL", "warning" if sys.stdout.isatty() else settings.log_level)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    os.execv(  # noqa: S606 - there is no shell to start it with
+    os.execv(  # noqa: S606 - there is no shell to start it with  # nosec B606
         sys.executable, [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), "wsgi:app"]
     )
 

@@ -32,7 +32,7 @@ errorlog = "-"
 loglevel = _settings.log_level
 
 # A heartbeat file on a disk can block a worker; memory cannot.
-_memory = "/dev/shm"  # noqa: S108 - gunicorn makes a private file there
+_memory = "/dev/shm"  # noqa: S108 - gunicorn makes a private file there  # nosec B108
 worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 
 # It opens a socket in the home directory, which a read-only container does not have.

@@ -15,7 +15,7 @@ import select
 import shutil
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404
 import sys
 import time
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def start_embedded(socket_path: Path, *, directory: Path, fsync: str) -> None:
     os.set_inheritable(held, True)  # noqa: FBT003 - its only form
     command = [sys.executable, "-P", __file__, str(watched), program, str(socket_path), str(directory), fsync]
     # A session of its own: Ctrl-C in the terminal is for the server, and Redis must outlive it.
-    keeper = subprocess.Popen(
+    keeper = subprocess.Popen(  # nosec B603
         command, pass_fds=[watched], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
     )
     os.close(watched)
@@ -99,7 +99,7 @@ def find_server(directory: Path | None = None) -> str:
 def _servers() -> Iterator[Server]:
     for path in (shutil.which("redis-server"), shutil.which("valkey-server"), _packaged_server()):
         if path is not None:
-            told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+            told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout  # nosec B603
             match = re.match(r"(Redis|Valkey) server v=(\d+)\.(\d+)", told)
             if match:
                 yield Server(path, match[1], (int(match[2]), int(match[3])))
@@ -177,7 +177,7 @@ def _ignore_signals() -> None:
 
 
 def _start_server(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)  # nosec B603
 
 
 def _acquire(lock: int) -> bool:

@@ -174,7 +174,7 @@ class RedisQueueStore:
             -1 if how.delay_ms is None else how.delay_ms,
             int(how.dead),
             how.error,
-            random.random(),  # noqa: S311 - jitter keeps no secret
+            random.random(),  # noqa: S311 - jitter keeps no secret  # nosec B311
             self._channel,
             queue,
             _DEFAULTS.backoff_base_ms,
