@@ -50,7 +50,7 @@ lint:  ## Check style, types and layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/bandit -q -r app deploy wsgi.py
+	@$(BIN)/bandit -q -c pyproject.toml -r app deploy wsgi.py
 
 audit:  ## Look for known faults in what is installed; fails if a package cannot be looked up
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt

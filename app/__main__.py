@@ -30,7 +30,7 @@ from app.storage.sql.users import SqlUserStore
 log = logging.getLogger("pulpo")
 
 ROOT = Path(__file__).resolve().parent.parent
-ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file's name  # nosec B105
+ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file's name
 
 
 GREETING = r"""

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from app.models import PASSWORD_RULE, USERNAME, is_password
 
-SECRET_FILE_NAME = "secret"  # noqa: S105 - a file's name  # nosec B105
+SECRET_FILE_NAME = "secret"  # noqa: S105 - a file's name
 MIN_SECRET_LENGTH = 32
 MAX_SOCKET_PATH = 100  # bytes; Linux allows 107, macOS 103
 SECRET_FIELDS = frozenset({"redis_url", "database_url", "secret", "admin_password"})
