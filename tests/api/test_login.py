@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from msgspec.structs import replace
@@ -341,3 +344,22 @@ def test_a_token_signed_with_the_older_of_two_secrets_is_still_taken(settings: S
 def test_logging_in_needs_no_redis(login: Login, redis_client: Redis) -> None:
     login("producer", PASSWORD)
     assert redis_client.keys() == []
+
+
+def test_a_login_renews_a_hash_of_other_parameters_and_logs_nobody_out(
+    login: Login, client: FlaskClient, bearer: Bearer, tmp_path: Path
+) -> None:
+    def kept_hash() -> str:
+        with sqlite3.connect(tmp_path / "pulpo.db") as database:
+            (text,) = database.execute("SELECT password_hash FROM users WHERE username = 'viewer'").fetchone()
+        return str(text)
+
+    weak = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
+    with sqlite3.connect(tmp_path / "pulpo.db") as database:
+        database.execute("UPDATE users SET password_hash = ? WHERE username = 'viewer'", (weak,))
+    problem(login("viewer", "wrong"), 401, "unauthenticated")
+    assert kept_hash() == weak
+    assert login("viewer", PASSWORD).status_code == 200
+    assert "m=19456,t=2,p=1" in kept_hash()
+    assert client.get("/me", headers=bearer("viewer")).status_code == 200
+    assert login("viewer", PASSWORD).status_code == 200
