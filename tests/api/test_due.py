@@ -6,6 +6,7 @@ import time
 
 import pytest
 from flask.testing import FlaskClient
+from redis import Redis
 
 SOON = 0.2
 
@@ -54,3 +55,21 @@ def test_a_dead_letter_whose_time_was_made_shorter(admin: FlaskClient, receipt: 
     admin.put("/queues/default", json={"dead_ttl": 1})
     admin.post("/pop")
     assert admin.get("/queues/default").get_json()["totals"]["dead_dropped"] == 1
+
+
+def test_a_lease_of_an_empty_body_made_shorter(admin: FlaskClient) -> None:
+    admin.post("/push", data=b"", content_type="text/plain")
+    receipt = admin.post("/pop", json={"lease": 3600}).get_json()["receipt"]
+    admin.post("/extend", json={"receipt": receipt, "lease": 1})
+    assert popped_after(admin, 1) == ""
+
+
+@pytest.mark.parametrize("key", ["ready:normal", "dead:messages", "inflight"])
+def test_a_key_of_the_wrong_type_loses_nothing(admin: FlaskClient, redis_client: Redis, key: str) -> None:
+    """Somebody else wrote it; once it is gone, the message is still there."""
+    admin.post("/push", json={"message": "soon", "delay": SOON})
+    redis_client.set(f"pulpo:{{default}}:{key}", "someone else's")
+    time.sleep(SOON + 0.05)
+    admin.post("/pop", json={"lease": 30})
+    redis_client.delete(f"pulpo:{{default}}:{key}")
+    assert admin.post("/pop", json={"lease": 30}).get_json()["message"] == "soon"

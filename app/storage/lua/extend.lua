@@ -9,7 +9,7 @@
 
 local queue, inflight, LEASED = KEYS[1], KEYS[2], 2
 local ends = now_ms() + tonumber(ARGV[1])
-local reply, bytes = {ends}, 0
+local reply, extended, bytes = {ends}, 0, 0
 
 for i = 2, #ARGV, 2 do
   if bytes >= STEP_BYTES then break end
@@ -19,10 +19,11 @@ for i = 2, #ARGV, 2 do
     -- Removed first: a full Redis refuses what begins with a ZADD, and a settle must pass.
     redis.call('ZREM', KEYS[LEASED + place], id)
     redis.call('ZADD', KEYS[LEASED + place], ends, id)
+    extended = extended + 1
     bytes = bytes + body_bytes_of(entry)
   end
   reply[#reply + 1] = entry and DONE or place
 end
 
-if bytes > 0 then falls_due(queue, ends) end
+if extended > 0 then falls_due(queue, ends) end
 return reply

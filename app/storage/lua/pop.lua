@@ -78,6 +78,13 @@ local function take_ready(priority)
   end
 end
 
+-- Nothing may fail after the first write, so a key of the wrong type must fail here. The sets of leases are looked at when
+-- something is due, so at the first pop and at least once a lease.
+redis.call('HLEN', inflight)
+if wanted > 1 then
+  for priority = 1, 3 do redis.call('LLEN', KEYS[READY + priority]) end
+end
+
 if incarnation and now >= bound then
   --@include dead_letters
   --@include pop_due

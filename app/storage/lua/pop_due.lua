@@ -42,9 +42,12 @@ local function earliest_due()
   return earliest
 end
 
--- Nothing may fail after the first write. What is of the wrong type fails here or where it is read, each time that the
--- queue is looked over, so at its first pop and at least once a lease.
-redis.call('HLEN', inflight)
+-- Nothing may fail after the first write, so a key of the wrong type must fail here; the rest is read before it is written.
+redis.call('HLEN', dead_messages)
+for priority = 1, 3 do
+  redis.call('LLEN', KEYS[READY + priority])
+  redis.call('ZCARD', KEYS[LEASED + priority])
+end
 
 bury_the_spent(inflight, KEYS[LEASED + LAST], dead, dead_messages, now)
 move_the_due()

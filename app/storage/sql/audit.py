@@ -51,8 +51,8 @@ class SqlAudit:
     def record_failed_login(self, deed: Deed) -> None:
         """Counts a refused login into the one entry of its address and minute; the entry names the last one."""
         now_ms = _now_ms()
-        bucket = f"login {deed.actor.address} {now_ms // MINUTE_MS}"
         row = _row(deed, now_ms)
+        bucket = f"{deed.action} {row['address']} {now_ms // MINUTE_MS}"
         again = update(audit).where(audit.c.bucket == bucket).values(row | {"times": audit.c.times + 1})
         try:
             with transaction(self._engine) as connection:
