@@ -21,7 +21,7 @@ from app.services.token_keys import all_of
 from app.services.tokens import Tokens
 from app.services.waiting import LongPoll
 from app.settings import InvalidSettings, Settings
-from app.storage.login_limits import LoginLimits
+from app.storage.login_limits import RedisLoginLimits
 from app.storage.redis_client import connect
 from app.storage.redis_dead_letters import RedisDeadLetterStore
 from app.storage.redis_hints import RedisHints
@@ -96,7 +96,7 @@ def _services(settings: Settings) -> Services:
             audit_log,
         ),
         dead_letters=DeadLetters(RedisDeadLetterStore(redis, prefix=settings.redis_prefix), audit_log),
-        accounts=Accounts(users_table, Passwords(), audit_log, LoginLimits(redis, prefix=settings.redis_prefix)),
+        accounts=Accounts(users_table, Passwords(), audit_log, RedisLoginLimits(redis, prefix=settings.redis_prefix)),
         keys=api_keys,
         audit=audit_log,
         tokens=tokens,

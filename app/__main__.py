@@ -19,7 +19,7 @@ from app.services.accounts import Accounts, generated_password
 from app.services.passwords import Passwords
 from app.settings import SECRET_FILE_NAME, Settings, unknown_settings
 from app.storage.embedded import EmbeddedRedisFailed, start_embedded
-from app.storage.login_limits import LoginLimits
+from app.storage.login_limits import RedisLoginLimits
 from app.storage.redis_client import connect
 from app.storage.redis_probe import RedisHealthProbe
 from app.storage.sql.audit import SqlAudit
@@ -89,7 +89,7 @@ def prepare() -> Settings:
             SqlUserStore(engine),
             Passwords(),
             SqlAudit(engine, days=settings.audit_days),
-            LoginLimits(connect(settings.redis_address.reveal()), prefix=settings.redis_prefix),
+            RedisLoginLimits(connect(settings.redis_address.reveal()), prefix=settings.redis_prefix),
         ),
     )
     engine.dispose()

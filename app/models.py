@@ -241,6 +241,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     """A credential for machines, without its secret; times in seconds since 1970. Acts for its owner, within theirs."""
 
     id: str
+    owner_id: str
     owner: str
     name: str
     permissions: tuple[str, ...]
@@ -255,6 +256,7 @@ class Principal(msgspec.Struct, frozen=True):
     `key_id` None: they logged in. Else a machine calls, which may do what its key says as far as `within` says so, too.
     """
 
+    account_id: str
     username: str
     roles: tuple[str, ...]
     permissions: tuple[str, ...]

@@ -55,19 +55,13 @@ class InvalidSettings(SystemExit):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting: field `workers` is `PULPO_WORKERS`. A `Secret` may also be given as `…_FILE`."""
 
-    bind: Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$", description="host:port, such as 127.0.0.1:8000")] = (
-        "127.0.0.1:8000"
-    )
+    bind: Address = "127.0.0.1:8000"
     data_dir: Path = Path("data")
     redis_url: Secret | None = None
-    redis_prefix: Annotated[
-        str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$", description="1 to 40 of A-Z a-z 0-9 . _ -")
-    ] = "pulpo"
+    redis_prefix: Prefix = "pulpo"
     database_url: Secret | None = None
     secret: Secret = Secret("")
-    admin_username: Annotated[str, Meta(pattern=USERNAME.pattern, description="1 to 64 of A-Z a-z 0-9 . _ @ -")] = (
-        "admin"
-    )
+    admin_username: Username = "admin"
     admin_password: Secret | None = None
     workers: Annotated[int, Meta(ge=1, le=64)] = 2
     threads: Annotated[int, Meta(ge=4, le=1024)] = 16

@@ -14,6 +14,7 @@ from pathlib import Path
 from app import create_app
 from app.models import Actor
 from app.services.accounts import generated_password
+from app.services.keys import credential_of
 from app.settings import Secret, Settings
 from app.storage.sql.engine import make_engine
 from app.storage.sql.migrate import migrate
@@ -34,7 +35,7 @@ def main() -> None:
         principal = services.identities.of_token(token)
         key, secret = services.keys.add(principal, "bench", permissions=("push:orders.*",), expires_in=None, by=BY)
         show("token", services, token)
-        show("API key", services, f"pulpo_{key.id}_{secret}")
+        show("API key", services, credential_of(key.id, secret))
 
 
 def show(name: str, services: Services, credential: str) -> None:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from flask import Blueprint, Response
 from msgspec import UNSET, Meta, UnsetType
 
-from app.errors import Fault, Invalid
 from app.models import AuditEntry, AuditFilter
 from app.web import lists, payloads
 from app.web.context import services
@@ -24,9 +23,9 @@ LARGEST_ID = 2**63 - 1
 class Page(lists.Page, frozen=True, forbid_unknown_fields=True):
     """Which entries: of one actor, action, target, strictly after and before two times."""
 
-    actor: str | None = None
-    action: str | None = None
-    target: str | None = None
+    actor: lists.Text | None = None
+    action: lists.Text | None = None
+    target: lists.Text | None = None
     after: Moment | UnsetType = UNSET
     before: Moment | UnsetType = UNSET
 
@@ -36,7 +35,7 @@ class Page(lists.Page, frozen=True, forbid_unknown_fields=True):
 def audit() -> Response:
     page = payloads.convert(options(), Page)
     which = AuditFilter(page.actor, page.action, page.target, _ms(page.after), _ms(page.before))
-    found = services().audit.page(which, limit=page.limit + 1, before=_id(page.place))
+    found = services().audit.page(which, limit=page.limit + 1, before=_id(page.place()))
     return json_response(
         lists.write_page("entries", found, limit=page.limit, place=lambda entry: str(entry.id), write=_entry)
     )
@@ -46,8 +45,7 @@ def _id(place: str) -> int | None:
     if not place:
         return None
     if not place.isascii() or not place.isdigit() or int(place) > LARGEST_ID:
-        detail = "This is no cursor; send next_cursor as the page before answered it."
-        raise Invalid(detail, faults=[Fault(detail, parameter="cursor")])
+        raise lists.no_cursor()
     return int(place)
 
 

@@ -11,21 +11,20 @@ from msgspec import UNSET, Meta, UnsetType
 from app.models import ApiKey
 from app.services.keys import credential_of
 from app.web import lists, payloads
-from app.web.bodies import read_body
+from app.web.bodies import SMALL_BODY_BYTES, read_body
 from app.web.context import actor, caller, services
 from app.web.exchange import json_response, options, timestamp
 from app.web.guard import logged_in
 
 bp = Blueprint("keys", __name__)
 
-MAX_BODY_BYTES = 16_384
 MAX_LIFETIME_SECONDS = 10 * 366 * 86_400
 
 
 class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A key that is to be; `expires_in` seconds, left out: for good."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
     permissions: Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
     expires_in: Annotated[int, Meta(ge=60, le=MAX_LIFETIME_SECONDS)] | None = None
 
@@ -33,7 +32,7 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Page(lists.Page, frozen=True, forbid_unknown_fields=True):
     """Which keys: those of one `owner`, for whoever may manage users; left out: one's own, or everybody's."""
 
-    owner: str | UnsetType = UNSET
+    owner: lists.Text | UnsetType = UNSET
 
 
 @bp.get("/keys")
@@ -43,14 +42,14 @@ def list_() -> Response:
     owner = None if page.owner is UNSET else page.owner
     if not caller().may("admin"):
         owner = caller().username
-    found = services().keys.page(owner=owner, after=page.place, limit=page.limit + 1)
+    found = services().keys.page(owner=owner, after=page.place(), limit=page.limit + 1)
     return json_response(lists.write_page("keys", found, limit=page.limit, place=lambda key: key.id, write=_key))
 
 
 @bp.post("/keys")
 @logged_in
 def add() -> Response:
-    asked = payloads.decode(read_body(most=MAX_BODY_BYTES), NewKey)
+    asked = payloads.decode(read_body(most=SMALL_BODY_BYTES), NewKey)
     key, secret = services().keys.add(
         caller(), asked.name, permissions=asked.permissions, expires_in=asked.expires_in, by=actor()
     )

@@ -10,14 +10,13 @@ from msgspec import UNSET, Meta, UnsetType
 
 from app.models import MAX_PASSWORD_LENGTH, Account
 from app.web import lists, payloads
-from app.web.bodies import read_body
+from app.web.bodies import SMALL_BODY_BYTES, read_body
 from app.web.context import actor, services
 from app.web.exchange import json_response, options
 from app.web.guard import requires
 
 bp = Blueprint("users", __name__)
 
-MAX_BODY_BYTES = 16_384
 
 Names = Annotated[tuple[str, ...], Meta(max_length=100)]
 Password = Annotated[str, Meta(max_length=MAX_PASSWORD_LENGTH)]
@@ -51,7 +50,7 @@ class UserPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @requires("admin")
 def list_() -> Response:
     page = payloads.convert(options(), lists.Page)
-    found = services().accounts.page(after=page.place, limit=page.limit + 1)
+    found = services().accounts.page(after=page.place(), limit=page.limit + 1)
     return json_response(
         lists.write_page("users", found, limit=page.limit, place=lambda account: account.username, write=_user)
     )
@@ -60,7 +59,7 @@ def list_() -> Response:
 @bp.post("/users")
 @requires("admin")
 def add() -> Response:
-    asked = payloads.decode(read_body(most=MAX_BODY_BYTES), NewUser)
+    asked = payloads.decode(read_body(most=SMALL_BODY_BYTES), NewUser)
     account = services().accounts.add(
         asked.username, asked.password, roles=asked.roles, permissions=asked.permissions, by=actor()
     )
@@ -76,8 +75,8 @@ def one(username: str) -> Response:
 @bp.patch("/users/<username>")
 @requires("admin")
 def change(username: str) -> Response:
-    asked = payloads.decode(read_body(most=MAX_BODY_BYTES), UserPatch)
-    account = services().accounts.set_rights(username, **msgspec.structs.asdict(asked), by=actor())
+    asked = payloads.decode(read_body(most=SMALL_BODY_BYTES), UserPatch)
+    account = services().accounts.change(username, **msgspec.structs.asdict(asked), by=actor())
     return json_response(_user(account))
 
 

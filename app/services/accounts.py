@@ -38,16 +38,15 @@ class Accounts:
 
         Raises `RateLimited` after too many refusals, the right password included.
         """
-        is_name = USERNAME.fullmatch(username) is not None
-        # What is no name stays out of every log: somebody may have typed a password there.
-        name = username if is_name else "?"
-        self._check_limits(name, by)
-        account, kept = (self._users.credentials(username) if is_name else None) or (None, None)
+        self._begin(username, by)
+        account, kept = self._credentials(username) or (None, None)
         matches = self._passwords.matches(password, kept)
         if account is None or kept is None or not matches or account.disabled:
-            self._refused(name, Deed(by, "login", name, "refused"))
+            # Who there is not stays out of the log: somebody may have typed a password there.
+            target = account.username if account else "?"
+            self._note_refusal(username, Deed(by, "login", target, "refused"))
             raise Unauthenticated("The username or the password is wrong.")
-        self._limits.succeeded(name, by.address)
+        self._limits.succeeded(username, by.address)
         if self._passwords.is_outdated(kept):
             self._users.rehash(account.id, kept, self._passwords.hash(password))
         self._audit.record(Deed(msgspec.structs.replace(by, name=username), "login", username))
@@ -63,9 +62,9 @@ class Accounts:
 
     def one(self, username: str) -> Account:
         """The account of a name. Raises `NotFound`."""
-        found = self._users.credentials(username)
+        found = self._credentials(username)
         if found is None:
-            raise NotFound(f"There is no user {username}.")
+            raise _no_user(username)
         return found[0]
 
     def add(
@@ -88,7 +87,7 @@ class Accounts:
         deed = Deed(by, "user.add", username, detail=_rights(account))
         return self._users.add_first(account, self._passwords.hash(password), deed)
 
-    def set_rights(
+    def change(
         self,
         username: str,
         *,
@@ -111,55 +110,58 @@ class Accounts:
             permissions=permissions,
             disabled=disabled,
         )
-        return self._change(username, change, Deed(by, "user.change", username, detail=_what_changes(change)))
+        deed = Deed(by, "user.change", username, detail=_what_changes(change))
+        account = self._users.change(username, change, deed) if USERNAME.fullmatch(username) else None
+        if account is None:
+            raise _no_user(username)
+        return account
 
     def set_password(self, username: str, password: str, *, by: Actor) -> None:
         """Changes a password; tokens issued before are refused from then on."""
-        self.set_rights(username, password=password, by=by)
+        self.change(username, password=password, by=by)
 
     def change_own_password(self, username: str, current: str, new: str, *, by: Actor) -> None:
         """The same for one's own password. Raises `Forbidden` if `current` is not it, `RateLimited` as a login does."""
-        _check_password(new)
-        self._check_limits(username, by)
-        found = self._users.credentials(username)
+        _check_password(new, pointer="/new")
+        self._begin(username, by)
+        found = self._credentials(username)
         if found is None or not self._passwords.matches(current, found[1]):
-            self._refused(username, Deed(by, "user.change", username, "refused"))
+            self._note_refusal(username, Deed(by, "user.change", username, "refused"))
             raise Forbidden("The current password is wrong.")
+        self._limits.succeeded(username, by.address)
         self.set_password(username, new, by=by)
 
     def disable(self, username: str, *, by: Actor) -> None:
         """Locks an account out; its tokens are refused from then on. The last admin stays."""
-        self.set_rights(username, disabled=True, by=by)
+        self.change(username, disabled=True, by=by)
 
     def enable(self, username: str, *, by: Actor) -> None:
         """Lets a disabled account in again, with new tokens."""
-        self.set_rights(username, disabled=False, by=by)
+        self.change(username, disabled=False, by=by)
 
     def remove(self, username: str, *, by: Actor) -> None:
         """Deletes an account and its API keys; its tokens are refused from then on. The last admin stays."""
-        if not self._users.remove(username, Deed(by, "user.remove", username)):
-            raise NotFound(f"There is no user {username}.")
+        if not USERNAME.fullmatch(username) or not self._users.remove(username, Deed(by, "user.remove", username)):
+            raise _no_user(username)
 
     def is_empty(self) -> bool:
         """Whether there is no account yet."""
         return not self._users.page(after="", limit=1)
 
-    def _check_limits(self, name: str, by: Actor) -> None:
-        wait = self._limits.wait_seconds(name, by.address)
+    def _credentials(self, username: str) -> tuple[Account, str] | None:
+        """Of a text that is no name the table is not asked: not every database takes it."""
+        return self._users.credentials(username) if USERNAME.fullmatch(username) else None
+
+    def _begin(self, username: str, by: Actor) -> None:
+        wait = self._limits.begin(username, by.address)
         if wait:
             raise RateLimited("Too many wrong logins; try again later.", retry_after_seconds=wait)
 
-    def _refused(self, name: str, deed: Deed) -> None:
-        self._limits.failed(name, deed.actor.address)
-        wait = self._limits.wait_seconds(name, deed.actor.address)
+    def _note_refusal(self, username: str, deed: Deed) -> None:
+        self._limits.failed(username, deed.actor.address)
+        wait = self._limits.wait_seconds(username, deed.actor.address)
         detail = f"the next may come in {wait} s" if wait else ""
-        self._audit.record_failed_login(msgspec.structs.replace(deed, detail=detail))
-
-    def _change(self, username: str, change: AccountChange, deed: Deed) -> Account:
-        account = self._users.change(username, change, deed)
-        if account is None:
-            raise NotFound(f"There is no user {username}.")
-        return account
+        self._audit.record_refusal(msgspec.structs.replace(deed, detail=detail))
 
 
 def generated_password() -> str:
@@ -196,9 +198,13 @@ def faults_of(permissions: tuple[str, ...]) -> list[Fault]:
     ]
 
 
-def _check_password(password: str) -> None:
+def _check_password(password: str, *, pointer: str = "/password") -> None:
     if not is_password(password):
-        raise Invalid(PASSWORD_RULE, faults=[Fault(PASSWORD_RULE, pointer="/password")])
+        raise Invalid(PASSWORD_RULE, faults=[Fault(PASSWORD_RULE, pointer=pointer)])
+
+
+def _no_user(username: str) -> NotFound:
+    return NotFound(f"There is no user {username}.")
 
 
 def _rights(account: Account) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Callable, Sequence
 
@@ -14,6 +15,7 @@ from app.services.ports import KeyStore
 
 PREFIX = "pulpo_"
 ID_BYTES = 12
+KEY_ID = re.compile(rf"[0-9a-f]{{{2 * ID_BYTES}}}")
 LONGEST_KEY = 128
 MINUTE_SECONDS = 60
 
@@ -45,7 +47,9 @@ class Keys:
             raise Forbidden(detail, faults=[Fault(detail, pointer="/permissions")])
         now = int(self._now())
         expires_at = None if expires_in is None else now + expires_in
-        key = ApiKey(secrets.token_hex(ID_BYTES), caller.username, name, permissions, now, expires_at)
+        key = ApiKey(
+            secrets.token_hex(ID_BYTES), caller.account_id, caller.username, name, permissions, now, expires_at
+        )
         self._store.add(key, Deed(by, "key.add", key.id, detail=f"{name}: {' '.join(permissions)}"))
         return key, _secret(self._masters[0], key.id)
 
@@ -55,8 +59,10 @@ class Keys:
 
     def remove(self, caller: Principal, key_id: str, *, by: Actor) -> None:
         """Revokes a key of `caller`, or of anybody if they may manage users. Raises `NotFound`."""
-        owner = None if caller.may("admin") else caller.username
-        if not self._store.remove(key_id, owner=owner, deed=Deed(by, "key.remove", key_id)):
+        owner = None if caller.may("admin") else caller.account_id
+        if not KEY_ID.fullmatch(key_id) or not self._store.remove(
+            key_id, owner_id=owner, deed=Deed(by, "key.remove", key_id)
+        ):
             raise NotFound("There is no key of this id.")
 
     def principal(self, credential: str) -> tuple[Principal, int | None]:
@@ -87,7 +93,7 @@ def credential_of(key_id: str, secret: str) -> str:
 
 def _principal(key: ApiKey, owner: Account) -> Principal:
     within = permissions_of(owner.roles, owner.permissions)
-    return Principal(owner.username, (), key.permissions, key_id=key.id, within=within)
+    return Principal(owner.id, owner.username, (), key.permissions, key_id=key.id, within=within)
 
 
 def _secret(master: str, key_id: str) -> str:

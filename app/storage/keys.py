@@ -69,6 +69,11 @@ def hint_channel(prefix: str) -> str:
     return f"{prefix}:hints"
 
 
+def login_counters(prefix: str) -> str:
+    """What the keys of refused logins begin with; the library that counts them names the rest."""
+    return f"{prefix}:logins"
+
+
 def health_probe(prefix: str) -> str:
     """The key that the health check writes."""
     return f"{prefix}:probe"

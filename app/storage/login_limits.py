@@ -2,60 +2,79 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
-from limits import RateLimitItem, parse_many
+from limits import RateLimitItem, parse, parse_many
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis import Redis
 from redis.exceptions import RedisError
 
+from app.storage.keys import login_counters
+
 # How many refused logins there may be; each further window makes whoever goes on wait longer.
 BY_NAME_AND_ADDRESS = parse_many("5/minute; 20/hour; 50/day")
 BY_ADDRESS = parse_many("30/minute; 300/hour")
 BY_NAME = parse_many("20/minute; 100/hour")
+KNOWN = parse("1 per 30 days")  # used up by a login that was right: the name's own limit does not hold there
 
 WITHOUT_REDIS_SECONDS = 10.0  # before it is asked again
 MOST_REMEMBERED = 10_000  # counters in memory
 
+Windows = list[tuple[RateLimitItem, tuple[str, ...]]]
+Result = TypeVar("Result")
 
-class LoginLimits:
+
+class RedisLoginLimits:
     """Fixed windows. Every process sees the same counters, unless Redis is down: then each has its own."""
 
     def __init__(self, client: Redis, *, prefix: str) -> None:
-        storage = RedisStorage("redis://", connection_pool=client.connection_pool, key_prefix=f"{prefix}:logins")
-        self._shared = FixedWindowRateLimiter(storage)
+        pool = client.connection_pool
+        self._shared = FixedWindowRateLimiter(
+            RedisStorage("redis://", connection_pool=pool, key_prefix=login_counters(prefix))
+        )
         self._memory: MemoryStorage | None = None  # it starts a thread, so not before it is needed
         self._memory_until = 0.0
 
     def wait_seconds(self, username: str, address: str) -> int:
         """How long to wait before the next try; 0: not at all."""
-        return self._with_counters(lambda counters: _wait_seconds(counters, username, address))
+        who = _Who(username, address)
+        return self._with_counters(lambda counters: _wait_seconds(counters, who))
 
-    def failed(self, username: str, address: str) -> None:
-        """Counts a refused login."""
+    def begin(self, username: str, address: str) -> int:
+        """Counts a try of a name at an address, as refused until it has succeeded; how long to wait instead, or 0."""
+        who = _Who(username, address)
 
         def count(counters: FixedWindowRateLimiter) -> int:
-            for item, names in _windows(username, address):
-                counters.hit(item, *names)
-            return 0
+            if wait := _wait_seconds(counters, who):
+                return wait
+            within = all(counters.hit(item, *names) for item, names in who.of_both)
+            return 0 if within else _wait_seconds(counters, who)
 
-        self._with_counters(count)
+        return self._with_counters(count)
+
+    def failed(self, username: str, address: str) -> None:
+        """Counts a refused try at the name and at the address, each for itself."""
+        who = _Who(username, address)
+        self._with_counters(lambda counters: [counters.hit(item, *names) for item, names in who.of_each])
 
     def succeeded(self, username: str, address: str) -> None:
-        """Forgets the slips of who got in from where they are."""
+        """Forgets the slips of who got in from where they are, and that they may again."""
+        who = _Who(username, address)
 
-        def forget(counters: FixedWindowRateLimiter) -> int:
-            for item in BY_NAME_AND_ADDRESS:
-                counters.clear(item, "both", username, _network(address))
-            return 0
+        def forget(counters: FixedWindowRateLimiter) -> None:
+            for item, names in who.of_both:
+                counters.clear(item, *names)
+            counters.hit(KNOWN, *who.known)
 
         self._with_counters(forget)
 
-    def _with_counters(self, use: Callable[[FixedWindowRateLimiter], int]) -> int:
+    def _with_counters(self, use: Callable[[FixedWindowRateLimiter], Result]) -> Result:
         if time.monotonic() >= self._memory_until:
             try:
                 return use(self._shared)
@@ -66,20 +85,26 @@ class LoginLimits:
         return use(FixedWindowRateLimiter(self._memory))
 
 
-def _wait_seconds(counters: FixedWindowRateLimiter, username: str, address: str) -> int:
+class _Who:
+    """The windows of a name and an address. The name is hashed: somebody may have typed a password there."""
+
+    def __init__(self, username: str, address: str) -> None:
+        name, network = hashlib.sha256(username.encode(errors="replace")).hexdigest()[:32], _network(address)
+        self.known = ("known", name, network)
+        self.of_both: Windows = [(item, ("both", name, network)) for item in BY_NAME_AND_ADDRESS]
+        self.of_address: Windows = [(item, ("address", network)) for item in BY_ADDRESS]
+        self.of_name: Windows = [(item, ("name", name)) for item in BY_NAME]
+        self.of_each = self.of_address + self.of_name
+
+
+def _wait_seconds(counters: FixedWindowRateLimiter, who: _Who) -> int:
+    is_known = counters.get_window_stats(KNOWN, *who.known).remaining == 0
     waits = [0.0]
-    for item, names in _windows(username, address):
+    for item, names in who.of_both + who.of_address + ([] if is_known else who.of_name):
         stats = counters.get_window_stats(item, *names)
         if stats.remaining == 0:
             waits.append(stats.reset_time - time.time() + 1)
     return max(1, int(max(waits))) if len(waits) > 1 else 0
-
-
-def _windows(username: str, address: str) -> Iterator[tuple[RateLimitItem, tuple[str, ...]]]:
-    network = _network(address)
-    yield from ((item, ("both", username, network)) for item in BY_NAME_AND_ADDRESS)
-    yield from ((item, ("address", network)) for item in BY_ADDRESS)
-    yield from ((item, ("name", username)) for item in BY_NAME)
 
 
 def _network(address: str) -> str:

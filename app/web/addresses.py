@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -15,20 +16,22 @@ class TrustedProxies:
         self._networks = tuple(networks)
 
     def client_address(self, peer: str, forwarded_for: str) -> str:
-        """The last address on the way that is none of a trusted proxy."""
-        hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
-        address = peer
-        while hops and self._trusts(address) and _is_address(hops[-1]):
+        """The last address on the way that is none of a trusted proxy; IPv4 as such, also where it came as IPv6."""
+        address = _parse(peer)
+        hops = [_parse(hop.strip()) for hop in forwarded_for.split(",")]
+        while hops and hops[-1] is not None and self._trusts(address):
             address = hops.pop()
-        return address
+        return peer if address is None else str(address)
 
-    def _trusts(self, address: str) -> bool:
-        return _is_address(address) and any(ipaddress.ip_address(address) in network for network in self._networks)
+    def _trusts(self, address: Address | None) -> bool:
+        return address is not None and any(address in network for network in self._networks)
 
 
-def _is_address(text: str) -> bool:
+def _parse(text: str) -> Address | None:
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return False
-    return True
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

@@ -8,6 +8,8 @@ from gunicorn.http.errors import ParseException
 from app.errors import Malformed, RequestTooLarge
 from app.web.context import services
 
+SMALL_BODY_BYTES = 16_384  # of a login, a user, a key
+
 
 def read_body(*, most: int | None = None) -> bytes:
     """The body of this request. Raises `Malformed`, and `RequestTooLarge` beyond `most` bytes (None: the settings')."""

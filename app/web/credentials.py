@@ -10,9 +10,8 @@ from msgspec import Meta
 
 from app.models import MAX_PASSWORD_LENGTH
 from app.web import payloads
-from app.web.bodies import read_body
+from app.web.bodies import SMALL_BODY_BYTES, read_body
 
-MAX_LOGIN_BYTES = 16_384
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -38,12 +37,12 @@ class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_new_password() -> NewPassword:
     """The passwords of this request. Raises `Malformed`, `Invalid`."""
-    return payloads.decode(read_body(most=MAX_LOGIN_BYTES), NewPassword)
+    return payloads.decode(read_body(most=SMALL_BODY_BYTES), NewPassword)
 
 
 def read_credentials() -> Credentials:
     """The credentials of this request. Raises `Malformed`, `Invalid`."""
-    body = read_body(most=MAX_LOGIN_BYTES)
+    body = read_body(most=SMALL_BODY_BYTES)
     if request.mimetype in FORMS and not body.lstrip().startswith(b"{"):
         return payloads.convert(request.form.to_dict(), Credentials)
     return payloads.decode(body, Credentials)

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from app.errors import Fault, Invalid
 from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, DeadReason
-from app.web import payloads
+from app.web import lists, payloads
 from app.web.bodies import read_body
 from app.web.exchange import options, timestamp
 from app.web.pops import content
@@ -107,6 +107,5 @@ def _parse_cursor(cursor: str) -> tuple[int, UUID]:
         raw = b""
     died_at_ms = int.from_bytes(raw[:8], "big")
     if len(raw) != CURSOR_BYTES or died_at_ms >= 2**53:
-        detail = "This is no cursor; send next_cursor as the page before answered it."
-        raise Invalid(detail, faults=[Fault(detail, parameter="cursor")])
+        raise lists.no_cursor()
     return died_at_ms, UUID(bytes=raw[8:])

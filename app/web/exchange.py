@@ -100,7 +100,7 @@ def _request_key() -> RequestKey | None:
     if not REQUEST_KEY.fullmatch(key):
         detail = "An Idempotency-Key has 1 to 255 printable ASCII characters."
         raise Invalid(detail, faults=[Fault(detail, parameter="Idempotency-Key")])
-    return RequestKey(caller().username, key)
+    return RequestKey(caller().account_id, key)
 
 
 def json_response(content: Any, status: int = 200) -> Response:

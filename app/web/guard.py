@@ -78,7 +78,7 @@ def _check() -> None:
     needs = getattr(current_app.view_functions[request.endpoint], NEEDS)
     if needs == OPEN:
         return
-    g.caller = services().identities.of_token(bearer_token())
+    g.caller = services().identities.of_token(bearer_token(), afresh=needs in {LOGGED_IN, "admin"})
     if needs == LOGGED_IN and g.caller.key_id is not None:
         raise Forbidden("An API key may not do this; log in and use the token.")
     if needs not in {SIGNED_IN, LOGGED_IN}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +16,8 @@ from app.models import MAX_BATCH
 
 DEFAULT_LIMIT = 100
 MAX_CURSOR_LENGTH = 256
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+Text = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 Item = TypeVar("Item")
 
@@ -25,14 +28,21 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_BATCH)] = DEFAULT_LIMIT
     cursor: Annotated[str, Meta(max_length=MAX_CURSOR_LENGTH)] = ""
 
-    @property
     def place(self) -> str:
         """The last item of the page before; empty at the beginning. Raises `Invalid`."""
         try:
-            return base64.b64decode(self.cursor, altchars=b"-_", validate=True).decode()
+            place = base64.b64decode(self.cursor, altchars=b"-_", validate=True).decode()
         except (binascii.Error, ValueError) as error:
-            detail = "This is no cursor; send next_cursor as the page before answered it."
-            raise Invalid(detail, faults=[Fault(detail, parameter="cursor")]) from error
+            raise no_cursor() from error
+        if CONTROL.search(place):
+            raise no_cursor()
+        return place
+
+
+def no_cursor() -> Invalid:
+    """The fault of a cursor that no page answered."""
+    detail = "This is no cursor; send next_cursor as the page before answered it."
+    return Invalid(detail, faults=[Fault(detail, parameter="cursor")])
 
 
 def write_page(

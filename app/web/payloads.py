@@ -55,6 +55,8 @@ def convert(options: Mapping[str, str], form: type[Form]) -> Form:
         fault = fault_of(error)
         name = (fault.pointer or "").lstrip("/") or None
         raise Invalid(_sentence(fault), faults=[Fault(fault.detail, parameter=name)]) from error
+    except ValueError as error:  # a moment beyond the year 9999
+        raise Invalid(f"An option is out of range: {error}.") from error
 
 
 def merge(body: Form, query: Form) -> Form:

@@ -9,6 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
+from tests.api.answers import problem
+
 EndLeases = Callable[[str], None]
 Age = Callable[[str, float], None]
 
@@ -214,3 +216,7 @@ def test_a_queue_that_does_not_exist_has_no_dead_letters_to_look_at(admin: Flask
         admin.post("/queues/none/redrive"),
     ]
     assert [(answer.status_code, answer.get_json()["code"]) for answer in answers] == [(404, "queue-not-found")] * 4
+
+
+def test_a_moment_beyond_every_year_is_invalid(admin: FlaskClient) -> None:
+    problem(admin.get("/queues/default/dead?after=253402300800"), 422, "invalid")

@@ -341,9 +341,15 @@ def test_a_token_signed_with_the_older_of_two_secrets_is_still_taken(settings: S
     problem(old.test_client().get("/me", headers=bearer_headers(new, "viewer")), 401, "unauthenticated")
 
 
-def test_logging_in_needs_no_redis(login: Login, redis_client: Redis) -> None:
+def test_logging_in_needs_no_redis(settings: Settings, make_app: MakeApp) -> None:
+    client = make_app(replace(settings, redis_url=type(settings.secret)("redis://127.0.0.1:1"))).test_client()
+    assert client.post("/login", json={"username": "producer", "password": PASSWORD}).status_code == 200
+
+
+def test_a_login_keeps_no_message_and_no_queue_in_redis(login: Login, redis_client: Redis) -> None:
     login("producer", PASSWORD)
-    assert redis_client.keys() == []
+    assert redis_client.keys("pulpo:{*") == []
+    assert redis_client.exists("pulpo:queues") == 0
 
 
 def test_a_login_renews_a_hash_of_other_parameters_and_logs_nobody_out(

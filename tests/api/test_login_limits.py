@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from msgspec.structs import replace
 from redis import Redis
@@ -65,6 +69,36 @@ def test_a_name_that_is_tried_from_many_addresses_waits(client: FlaskClient) -> 
     problem(login(client, "producer", PASSWORD, address="192.0.2.2"), 429, "rate-limited")
 
 
+def test_a_name_under_attack_gets_in_where_it_did_before(client: FlaskClient) -> None:
+    assert login(client, "producer", PASSWORD).status_code == 200
+    for number in range(20):
+        login(client, "producer", address=f"198.51.100.{number}")
+    problem(login(client, "producer", PASSWORD, address="192.0.2.2"), 429, "rate-limited")
+    assert login(client, "producer", PASSWORD).status_code == 200
+
+
+def test_ipv4_callers_of_an_ipv6_socket_are_not_one_network(client: FlaskClient) -> None:
+    for _ in range(5):
+        login(client, "producer", address="::ffff:192.0.2.1")
+    problem(login(client, "producer", PASSWORD, address="192.0.2.1"), 429, "rate-limited")
+    assert login(client, "producer", PASSWORD, address="::ffff:192.0.2.2").status_code == 200
+
+
+def test_tries_at_one_time_do_not_go_past_the_limit(app: Flask) -> None:
+    def wrong(_: int) -> int:
+        return login(app.test_client(), "producer").status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        statuses = Counter(pool.map(wrong, range(40)))
+    assert statuses[401] <= 5
+    assert statuses[401] + statuses[429] == 40
+
+
+def test_no_name_stands_in_redis(client: FlaskClient, redis_client: Redis) -> None:
+    login(client, "a-password-typed-there")
+    assert [key for key in redis_client.keys("*") if b"typed" in key] == []
+
+
 def test_the_addresses_of_an_ipv6_network_are_one(client: FlaskClient) -> None:
     for number in range(5):
         login(client, "producer", address=f"2001:db8::{number:x}")
@@ -122,6 +156,8 @@ def test_the_audit_log_tells_when_somebody_had_to_wait(client: FlaskClient, admi
         ("10.0.0.1", "1.2.3.4, unknown", "10.0.0.1"),
         ("10.0.0.1", " , ", "10.0.0.1"),
         ("9.9.9.9", "1.2.3.4", "9.9.9.9"),
+        ("::ffff:10.0.0.1", "::ffff:1.2.3.4", "1.2.3.4"),
+        ("10.0.0.1", "fe80::1%" + "a" * 300, "fe80::1"),
         ("", "1.2.3.4", ""),
     ],
 )

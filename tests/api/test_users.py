@@ -125,3 +125,39 @@ def test_one_changes_ones_own_password(app: Flask, login: Login) -> None:
     assert producer.post("/me/password", json={"current": PASSWORD, "new": "another long password"}).status_code == 200
     problem(login("producer", PASSWORD), 401, "unauthenticated")
     assert login("producer", "another long password").status_code == 200
+
+
+def test_a_demoted_admin_does_not_promote_themself_again(app: Flask, admin: FlaskClient) -> None:
+    """Though their token was looked up a moment ago and may be trusted for 2 s."""
+    admin.patch("/users/producer", json={"roles": ["admin"]})
+    demoted = client_of(app, "producer")
+    assert demoted.get("/users").status_code == 200
+    admin.patch("/users/producer", json={"roles": []})
+    problem(demoted.patch("/users/producer", json={"roles": ["admin"]}), 403, "forbidden")
+
+
+@pytest.mark.parametrize("change", [{"password": "another long password"}, {"disabled": True}, None])
+def test_a_token_that_is_over_makes_no_key(app: Flask, admin: FlaskClient, change: dict[str, object] | None) -> None:
+    producer = client_of(app, "producer")
+    assert producer.get("/me").status_code == 200
+    if change is None:
+        producer.post("/logout")
+    else:
+        admin.patch("/users/producer", json=change)
+    problem(producer.post("/keys", json={"name": "k", "permissions": ["push:*"]}), 401, "unauthenticated")
+
+
+def test_one_of_the_same_name_inherits_nothing(app: Flask, admin: FlaskClient) -> None:
+    old = client_of(app, "producer")
+    assert old.get("/me").status_code == 200
+    admin.delete("/users/producer")
+    admin.post("/users", json=NEW | {"username": "producer"})
+    problem(old.post("/keys", json={"name": "k", "permissions": ["push:*"]}), 401, "unauthenticated")
+    assert admin.get("/keys?owner=producer").get_json()["keys"] == []
+
+
+@pytest.mark.parametrize("path", ["/users/%00", "/users/no%20name"])
+def test_what_is_no_name_is_nobody(admin: FlaskClient, path: str) -> None:
+    for method in ("GET", "DELETE"):
+        problem(admin.open(path, method=method), 404, "not-found")
+    problem(admin.patch(path, json={"disabled": True}), 404, "not-found")

@@ -15,8 +15,8 @@ for i = 1, #ARGV, 2 do
   local id = ARGV[i]
   local entry, place = held(inflight, KEYS[LEASED + LAST], id, ARGV[i + 1])
   if entry then
+    redis.call('ZREM', KEYS[LEASED + place], id) -- first: of a key of the wrong type nothing is left half done
     redis.call('HDEL', inflight, id)
-    redis.call('ZREM', KEYS[LEASED + place], id)
     bytes = bytes + body_bytes_of(entry)
     acked = acked + 1
   end

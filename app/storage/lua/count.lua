@@ -3,7 +3,7 @@
 -- KEYS  1 the queue's own HASH, 2 delayed ZSET, 3-5 ready LISTs (high, normal, low),
 --       6-9 leased ZSETs (high, normal, low, last), 10-12 dead ZSETs by reason
 -- ARGV  1 dead_ttl_ms where the queue has no setting
--- Returns  ready, delayed, leased, dead, bytes of all bodies, those of the dead letters among them, age in ms of the
+-- Returns  ready, delayed, leased, dead, bytes of all bodies (dead letters included), age in ms of the
 --          oldest of the messages that stand first in their lists (-1: none is ready)
 
 --@include envelope

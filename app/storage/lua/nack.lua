@@ -56,8 +56,8 @@ for i = FIRST, #ARGV, 2 do
   if entry then
     local attempt = attempt_of(entry)
     local envelope = with_ended_deliveries(envelope_of(entry), attempt)
+    redis.call('ZREM', KEYS[LEASED + place], id) -- first: of a key of the wrong type nothing is left half done
     redis.call('HDEL', inflight, id)
-    redis.call('ZREM', KEYS[LEASED + place], id)
     nacked = nacked + 1
     bytes = bytes + body_bytes(envelope)
     if rejects or place == LAST then

@@ -25,6 +25,7 @@ local incarnation, bound = own[1], tonumber(own[2] or 0)
 if lease < 0 then lease = tonumber(own[3] or ARGV[5]) end
 local max_attempts = tonumber(own[4] or ARGV[6])
 
+-- What is included inside a branch costs nothing where the branch is not taken: each function is made anew by each call.
 if replay and incarnation then
   --@include replays
   --@include pop_replay

@@ -1,4 +1,5 @@
--- The part of a pop that time calls for: moves what has fallen due, takes, and says what falls due next.
+-- Part of pop.lua, for what time has brought: moves what has fallen due, takes, and says what falls due next.
+-- Uses its names (queue, inflight, now, READY, LEASED, lease, room, next_step, deliver, take_ready) and sets `bound`.
 
 local delayed, dead_messages, dead = KEYS[2], KEYS[4], {KEYS[12], KEYS[13], KEYS[14]}
 local limits = redis.call('HMGET', queue, 'dead_max_messages', 'dead_ttl_ms')

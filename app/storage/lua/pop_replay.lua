@@ -1,3 +1,5 @@
+-- Part of pop.lua, whose names it uses: inflight, now, LEASED.
+
 -- What an earlier pop under the same key was answered, as far as its receipts still stand; nil if none does.
 local function answered_before(answer)
   local old_nonce, earliest = answer and string.sub(answer, 1, 16), math.huge

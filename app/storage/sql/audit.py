@@ -37,8 +37,8 @@ class SqlAudit:
 
     def record(self, deed: Deed) -> None:
         """Adds an entry."""
+        self._prune()
         with transaction(self._engine) as connection:
-            self._prune(connection)
             note(connection, deed)
 
     def record_done(self, deed: Deed) -> None:
@@ -48,15 +48,15 @@ class SqlAudit:
         except StoreUnavailable:
             log.error("not in the audit log: %s of %s by %s", deed.action, deed.target, deed.actor.name)
 
-    def record_failed_login(self, deed: Deed) -> None:
-        """Counts a refused login into the one entry of its address and minute; the entry names the last one."""
+    def record_refusal(self, deed: Deed) -> None:
+        """Counts a refusal into the one entry of its action, target, address and minute."""
+        self._prune()
         now_ms = _now_ms()
         row = _row(deed, now_ms)
-        bucket = f"{deed.action} {row['address']} {now_ms // MINUTE_MS}"
+        bucket = f"{deed.action} {row['target']} {row['address']} {now_ms // MINUTE_MS}"
         again = update(audit).where(audit.c.bucket == bucket).values(row | {"times": audit.c.times + 1})
         try:
             with transaction(self._engine) as connection:
-                self._prune(connection)
                 if not connection.execute(again).rowcount:
                     connection.execute(insert(audit).values(row | {"bucket": bucket}))
         except IntegrityError:  # another node was first
@@ -82,12 +82,13 @@ class SqlAudit:
         with transaction(self._engine) as connection:
             return [_entry(row) for row in connection.execute(query)]
 
-    def _prune(self, connection: Connection) -> None:
+    def _prune(self) -> None:
         now_ms = _now_ms()
         if now_ms - self._pruned_ms < PRUNED_EVERY_MS:
             return
+        with transaction(self._engine) as connection:
+            connection.execute(delete(audit).where(audit.c.at_ms < now_ms - self._kept_ms))
         self._pruned_ms = now_ms
-        connection.execute(delete(audit).where(audit.c.at_ms < now_ms - self._kept_ms))
 
 
 def _row(deed: Deed, now_ms: int) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, delete, insert, select, update
+from sqlalchemy import Engine, Row, Select, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from app.errors import Conflict
 from app.models import Account, ApiKey, Deed
@@ -39,28 +40,32 @@ class SqlKeyStore:
 
     def add(self, key: ApiKey, deed: Deed) -> None:
         """Adds a row; raises `Conflict` if its owner has as many as one may have, or is gone."""
-        with transaction(self._engine) as connection:
-            owner_id = connection.execute(select(users.c.id).where(users.c.username == key.owner)).scalar_one_or_none()
-            theirs = connection.execute(select(api_keys.c.id).where(api_keys.c.owner_id == owner_id)).all()
-            if owner_id is None or len(theirs) >= MOST_KEYS_A_USER:
-                raise Conflict(f"A user may have {MOST_KEYS_A_USER} keys; delete one that nobody needs.")
-            row = {
-                "id": key.id,
-                "owner_id": owner_id,
-                "name": key.name,
-                "permissions": list(key.permissions),
-                "created_at": key.created_at,
-                "expires_at": key.expires_at,
-                "last_used_at": key.last_used_at,
-            }
-            connection.execute(insert(api_keys).values(row))
-            note(connection, deed)
+        row = {
+            "id": key.id,
+            "owner_id": key.owner_id,
+            "name": key.name,
+            "permissions": list(key.permissions),
+            "created_at": key.created_at,
+            "expires_at": key.expires_at,
+            "last_used_at": key.last_used_at,
+        }
+        theirs = select(func.count()).select_from(api_keys).where(api_keys.c.owner_id == key.owner_id)
+        try:
+            with transaction(self._engine) as connection:
+                # Their row is locked, and on SQLite the insert locks all, so that no two count past each other.
+                connection.execute(select(users.c.id).where(users.c.id == key.owner_id).with_for_update())
+                connection.execute(insert(api_keys).values(row))
+                if connection.execute(theirs).scalar_one() > MOST_KEYS_A_USER:
+                    raise Conflict(f"A user may have {MOST_KEYS_A_USER} keys; delete one that nobody needs.")
+                note(connection, deed)
+        except IntegrityError as error:
+            raise Conflict("The user that the key is for is gone.") from error
 
-    def remove(self, key_id: str, *, owner: str | None, deed: Deed) -> bool:
-        """Deletes a key, only if it is of `owner` unless that is None."""
+    def remove(self, key_id: str, *, owner_id: str | None, deed: Deed) -> bool:
+        """Deletes a key, only if it is of the account `owner_id` unless that is None."""
         mine = api_keys.c.id == key_id
-        if owner is not None:
-            mine &= api_keys.c.owner_id.in_(select(users.c.id).where(users.c.username == owner))
+        if owner_id is not None:
+            mine &= api_keys.c.owner_id == owner_id
         with transaction(self._engine) as connection:
             if not connection.execute(delete(api_keys).where(mine)).rowcount:
                 return False
@@ -80,6 +85,7 @@ def _keys() -> Select[Any]:
 def _key(row: Row[Any]) -> ApiKey:
     return ApiKey(
         id=row.id,
+        owner_id=row.owner_id,
         owner=row.username,
         name=row.name,
         permissions=tuple(row.permissions),

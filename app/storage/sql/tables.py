@@ -38,7 +38,7 @@ audit = Table(
     Column("outcome", String(16), nullable=False),
     Column("detail", String(255), nullable=False),
     Column("times", Integer, nullable=False),
-    Column("bucket", String(128), nullable=True, unique=True),
+    Column("bucket", String(255), nullable=True, unique=True),
 )
 
 api_keys = Table(

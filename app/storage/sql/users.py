@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from app.storage.sql.tables import revoked_tokens, users
 
 
 class SqlUserStore:
-    """One statement a method, each in a transaction of its own."""
+    """One transaction a method."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -53,7 +54,7 @@ class SqlUserStore:
             raise Conflict(f"There is a user {account.username} already.") from error
 
     def add_first(self, account: Account, password_hash: str, deed: Deed) -> bool:
-        """Adds a row if there is none at all; of several nodes that try at once, one succeeds."""
+        """Adds a row if there is none at all; of several nodes that add the same name at once, one succeeds."""
         try:
             with transaction(self._engine) as connection:
                 if connection.execute(select(func.count()).select_from(users)).scalar_one():
@@ -107,9 +108,9 @@ class SqlRevokedTokens:
         self._engine = engine
 
     def add(self, token_id: str, *, expires_at: int, deed: Deed) -> None:
-        with transaction(self._engine) as connection:
+        """Adds a token, unless it is there."""
+        with suppress(IntegrityError), transaction(self._engine) as connection:
             connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at < int(time.time())))
-            connection.execute(delete(revoked_tokens).where(revoked_tokens.c.token_id == token_id))
             connection.execute(insert(revoked_tokens).values(token_id=token_id, expires_at=expires_at))
             note(connection, deed)
 

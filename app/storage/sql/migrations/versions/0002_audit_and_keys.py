@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(16), nullable=False),
         sa.Column("detail", sa.String(255), nullable=False),
         sa.Column("times", sa.Integer, nullable=False),
-        sa.Column("bucket", sa.String(128), nullable=True, unique=True),
+        sa.Column("bucket", sa.String(255), nullable=True, unique=True),
     )
     op.create_table(
         "api_keys",
