@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from msgspec.structs import replace
 
 from app.models import Account
 from app.services.token_keys import of_secret
 from app.services.tokens import Tokens
+from app.settings import Settings
 from tests.api.answers import problem
 from tests.api.test_guard import OPEN_ROUTES, routes
-from tests.conftest import BY, SECRET, bearer_headers, services_of
+from tests.api.test_token_keys import ED25519, RSA, private_pem, public_pem, signed_by_public_key
+from tests.conftest import BY, SECRET, MakeApp, bearer_headers, services_of
 
 Make = Callable[[Flask], str | None]
 
@@ -99,14 +103,30 @@ BAD: dict[str, Make] = {
 }
 
 
+def guarded(app: Flask) -> list[tuple[str, str]]:
+    return [(method, path) for method, path, _ in routes(app) if f"{method} {path}" not in OPEN_ROUTES]
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_every_guarded_route_refuses(app: Flask, client: FlaskClient, name: str) -> None:
     credential = BAD[name](app)
     headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
-    guarded = [(method, path) for method, path, _ in routes(app) if f"{method} {path}" not in OPEN_ROUTES]
-    assert len(guarded) > 25
-    for method, path in guarded:
+    assert len(guarded(app)) > 25
+    for method, path in guarded(app):
         problem(client.open(path, method=method, headers=headers), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("key", [ED25519, RSA])
+def test_every_guarded_route_refuses_a_public_key_taken_for_a_secret(
+    settings: Settings, make_app: MakeApp, tmp_path: Path, key: Any
+) -> None:
+    file = tmp_path / "key.pem"
+    file.write_bytes(private_pem(key))
+    app = make_app(replace(settings, token_key_files=str(file)))
+    forged = signed_by_public_key(genuine(app), public_pem(key), "HS256")
+    for method, path in guarded(app):
+        answer = app.test_client().open(path, method=method, headers={"Authorization": f"Bearer {forged}"})
+        problem(answer, 401, "unauthenticated")
 
 
 def test_every_guarded_route_takes_a_good_one(app: Flask) -> None:

@@ -96,13 +96,18 @@ def test_a_public_key_is_no_secret(app_with: Any, key: Any, algorithm: str) -> N
     """The classic confusion: the public key, which all have, taken for the secret of HS256."""
     app = app_with(private_pem(key))
     genuine = bearer_headers(app, "admin")["Authorization"].removeprefix("Bearer ")
+    for secret in (public_pem(key), public_pem(key).strip()):
+        forged = signed_by_public_key(genuine, secret, algorithm)
+        problem(me(app, {"Authorization": f"Bearer {forged}"}), 401, "unauthenticated")
+
+
+def signed_by_public_key(genuine: str, public: bytes, algorithm: str) -> str:
+    """The claims and key id of a genuine token, under an HMAC with the public key as its secret."""
     _, claims, _ = genuine.split(".")
     head = {"alg": algorithm, "kid": jwt.get_unverified_header(genuine)["kid"], "typ": "JWT"}
     signed = f"{jwt.utils.base64url_encode(json.dumps(head).encode()).decode()}.{claims}"
-    for secret in (public_pem(key), public_pem(key).strip()):
-        signature = hmac.digest(secret, signed.encode(), algorithm.replace("HS", "sha"))
-        forged = f"{signed}.{jwt.utils.base64url_encode(signature).decode()}"
-        problem(me(app, {"Authorization": f"Bearer {forged}"}), 401, "unauthenticated")
+    signature = hmac.digest(public, signed.encode(), algorithm.replace("HS", "sha"))
+    return f"{signed}.{jwt.utils.base64url_encode(signature).decode()}"
 
 
 @pytest.mark.parametrize(
