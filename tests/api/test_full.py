@@ -71,3 +71,15 @@ def test_pops_drain_it_and_pushes_work_again(admin: FlaskClient, narrow_redis: R
         drained += len(taken)
     assert drained == ready
     assert admin.post("/push", json={"messages": [{"message": BODY}] * BATCH}).status_code == 201
+
+
+def test_a_pop_that_finds_nothing_of_what_is_due_passes(admin: FlaskClient, redis_client: Redis) -> None:
+    """It marks that somebody waits and what falls due next, which both may grow the memory."""
+    admin.post("/push", json={"message": 1, "delay": 600})
+    redis_client.config_set("maxmemory", "1")
+    try:
+        for _ in range(2):
+            assert admin.post("/pop?wait=0.1&lease=5").get_json()["id"] is None
+    finally:
+        redis_client.config_set("maxmemory", "0")
+    assert redis_client.hexists("pulpo:{default}:queue", "next_due")

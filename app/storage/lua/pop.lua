@@ -110,8 +110,7 @@ if taken > 0 then
   end
   add(queue, 'delivered', taken)
 elseif waits_ms > 0 then
-  -- Deleted first: a full Redis refuses what begins with a SET, and a pop must pass.
-  redis.call('DEL', waiting)
+  -- An LPOP ran before, so a full Redis does not refuse it.
   redis.call('SET', waiting, '1', 'PX', waits_ms)
   if incarnation and bound < NOTHING_DUE then reply[2] = math.max(1, bound - now) end
 end
