@@ -8,8 +8,24 @@ import time
 from flask import Flask
 
 from app import cli
-from app.blueprints import audit, count, dead, health, info, keys, login, pop, push, queues, root, settle, users
+from app.blueprints import (
+    audit,
+    count,
+    dead,
+    health,
+    info,
+    keys,
+    login,
+    messages,
+    pop,
+    push,
+    queues,
+    root,
+    settle,
+    users,
+)
 from app.services.accounts import Accounts
+from app.services.catalog import QueueCatalog
 from app.services.dead_letters import DeadLetters
 from app.services.health import Health
 from app.services.identities import Identities
@@ -22,10 +38,13 @@ from app.services.tokens import Tokens
 from app.services.waiting import LongPoll
 from app.settings import InvalidSettings, Settings
 from app.storage.login_limits import RedisLoginLimits
+from app.storage.queue_index import QueueIndex
+from app.storage.redis_catalog import RedisQueueCatalog
 from app.storage.redis_client import connect
 from app.storage.redis_dead_letters import RedisDeadLetterStore
 from app.storage.redis_hints import RedisHints
 from app.storage.redis_probe import RedisHealthProbe
+from app.storage.redis_proof import DurabilityProof
 from app.storage.redis_queues import RedisQueueStore
 from app.storage.sql.audit import SqlAudit
 from app.storage.sql.engine import make_engine
@@ -41,7 +60,7 @@ SPARE_THREADS = 2  # a process, so that waiters never keep all from answering
 
 BLUEPRINTS = (
     *(root.bp, health.bp, info.bp, login.bp),
-    *(push.bp, pop.bp, count.bp, settle.bp, dead.bp, queues.bp),
+    *(push.bp, pop.bp, count.bp, settle.bp, dead.bp, queues.bp, messages.bp),
     *(users.bp, keys.bp, audit.bp),
 )
 
@@ -76,8 +95,9 @@ def make_tokens(settings: Settings) -> Tokens:
 
 
 def _services(settings: Settings) -> Services:
-    redis = connect(settings.redis_address.reveal())
-    probe = RedisHealthProbe(redis, prefix=settings.redis_prefix)
+    redis, prefix = connect(settings.redis_address.reveal()), settings.redis_prefix
+    index = QueueIndex(redis, prefix=prefix, most=settings.max_queues)
+    probe = RedisHealthProbe(redis, prefix=prefix)
     engine = make_engine(settings.database_address.reveal())
     users_table = SqlUserStore(engine)
     audit_log = SqlAudit(engine, days=settings.audit_days)
@@ -91,12 +111,12 @@ def _services(settings: Settings) -> Services:
     )
     return Services(
         queues=MessageQueue(
-            RedisQueueStore(redis, prefix=settings.redis_prefix),
-            LongPoll(RedisHints(redis, prefix=settings.redis_prefix), most=settings.threads - SPARE_THREADS),
-            audit_log,
+            RedisQueueStore(redis, index, DurabilityProof(replicas=settings.durable_replicas), prefix=prefix),
+            LongPoll(RedisHints(redis, prefix=prefix), most=settings.threads - SPARE_THREADS),
         ),
-        dead_letters=DeadLetters(RedisDeadLetterStore(redis, prefix=settings.redis_prefix), audit_log),
-        accounts=Accounts(users_table, Passwords(), audit_log, RedisLoginLimits(redis, prefix=settings.redis_prefix)),
+        catalog=QueueCatalog(RedisQueueCatalog(redis, index, prefix=prefix), audit_log),
+        dead_letters=DeadLetters(RedisDeadLetterStore(redis, prefix=prefix), audit_log),
+        accounts=Accounts(users_table, Passwords(), audit_log, RedisLoginLimits(redis, prefix=prefix)),
         keys=api_keys,
         audit=audit_log,
         tokens=tokens,

@@ -92,6 +92,26 @@ class QueueFull(PulpoError):
     """The queue's own limit is reached; nothing was pushed."""
 
 
+class QueuePaused(PulpoError):
+    """The queue takes no pushes now; nothing was pushed."""
+
+
+class TooManyQueues(PulpoError):
+    """There are as many queues as `PULPO_MAX_QUEUES` allows."""
+
+
+class PreconditionFailed(PulpoError):
+    """What is to be changed is not as the caller has seen it."""
+
+
+class NotDurable(PulpoError):
+    """It is not proven that the messages outlive a failure; those of `ids` may be in the queue all the same."""
+
+    def __init__(self, detail: str, *, ids: Sequence[str] = ()) -> None:
+        super().__init__(detail)
+        self.ids = tuple(ids)
+
+
 class StoreUnavailable(PulpoError):
     """Redis or the user table does not answer, or refuses to."""
 

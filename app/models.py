@@ -37,13 +37,24 @@ ROLES: dict[str, tuple[str, ...]] = {
 SettleStatus = Literal["acked", "nacked", "extended", "lease-lost", "message-not-found", "invalid", "forbidden"]
 
 
+Priority = Literal["high", "normal", "low"]
+PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
+
+
 class NewMessage(msgspec.Struct, frozen=True):
-    """A message on its way in. `content_type` None: the body is JSON. One `key` is pushed once within a window."""
+    """A message on its way in. `content_type` None: the body is JSON. One `key` is pushed once within a window.
+
+    `ttl_ms` None: the queue's own. Messages of a `group` are delivered in the order of their pushes, one at a time.
+    """
 
     body: bytes
     content_type: str | None = None
     delay_ms: int = 0
     key: str | None = None
+    priority: Priority = "normal"
+    ttl_ms: int | None = None
+    group: str | None = None
+    attributes: dict[str, str] = {}
 
 
 class RequestKey(msgspec.Struct, frozen=True):
@@ -69,19 +80,23 @@ class Delivery(msgspec.Struct, frozen=True):
     attempt: int
     pushed_at_ms: int
     receipt: str | None = None
+    priority: Priority = "normal"
+    group: str | None = None
+    attributes: dict[str, str] = {}
 
 
 class Popped(msgspec.Struct, frozen=True):
     """What one pop took; `lease_expires_at_ms` None: nothing is leased.
 
     `due_in_ms`: where a waiting pop found nothing, when the next message falls due; None if none is known.
-    `waited` False: the caller would have waited, and there was no place to.
+    `waited` False: the caller would have waited, and there was no place to. `is_paused`: nothing may be taken now.
     """
 
     deliveries: tuple[Delivery, ...]
     lease_expires_at_ms: int | None = None
     due_in_ms: int | None = None
     waited: bool = True
+    is_paused: bool = False
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +112,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     dedup_window_ms: int = 300_000
     max_messages: int | None = None
     max_bytes: int | None = None
+    ttl_ms: int | None = None
 
 
 class QueueTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +125,7 @@ class QueueTotals(msgspec.Struct, frozen=True, kw_only=True):
     died: int = 0
     redriven: int = 0
     dead_dropped: int = 0
+    purged: int = 0
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -120,6 +137,55 @@ class Counts(msgspec.Struct, frozen=True):
     dead: int
     bytes: int
     oldest_age_ms: int | None
+
+
+Operation = Literal["push", "pop"]
+MessageState = Literal["ready", "delayed", "leased", "dead"]
+FOREVER_MS = 2**53 - 1  # what a score holds exactly
+
+
+class Pauses(msgspec.Struct, frozen=True):
+    """Until when pushes and pops are stopped; None: they are not; `FOREVER_MS`: until somebody lets them go on."""
+
+    push_until_ms: int | None = None
+    pop_until_ms: int | None = None
+
+
+class QueueDescription(msgspec.Struct, frozen=True):
+    """All there is to say of a queue.
+
+    `tag` changes whenever its settings do; `next_due_at_ms`: when the next delay or lease ends; `waiters`: how many
+    long polls wait, as their processes said within the last seconds.
+    """
+
+    settings: QueueSettings
+    tag: str
+    totals: QueueTotals
+    counts: Counts
+    pauses: Pauses
+    next_due_at_ms: int | None
+    waiters: int
+
+
+class Purged(msgspec.Struct, frozen=True):
+    """How many messages went, and how many of the same state are left."""
+
+    gone: int
+    remaining: int
+
+
+class Peeked(msgspec.Struct, frozen=True):
+    """A message that was looked at. `time_ms`: when its delay or its lease ends; None: it has neither."""
+
+    message: Delivery
+    time_ms: int | None
+
+
+class PeekPage(msgspec.Struct, frozen=True):
+    """Some messages, in the order of their delivery as far as there is one, and whether there are more behind them."""
+
+    messages: list[Peeked]
+    has_more: bool
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -68,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fsync: Literal["everysec", "always"] = "everysec"
     max_message_bytes: Annotated[int, Meta(ge=1, le=1_048_576)] = 262_144
     max_request_bytes: Annotated[int, Meta(ge=1024, le=67_108_864)] = 16_777_216
+    max_queues: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    durable_replicas: Annotated[int, Meta(ge=0, le=16)] = 0
     max_depth: Annotated[int, Meta(ge=1, le=256)] = 128
     token_lifetime_seconds: Annotated[int, Meta(ge=60, le=2_592_000)] = 3600
     token_key_files: str = ""

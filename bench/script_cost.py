@@ -22,6 +22,7 @@ from redis import Redis
 from app.models import GiveBack, NewMessage, Receipt
 from app.storage.redis_queues import RedisQueueStore
 from tests.redis_server import PrivateRedis
+from tests.stores import queue_store
 
 BODY = b'"' + b"x" * 98 + b'"'
 CALLS = 2_000
@@ -78,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{server.get('server_name', 'redis')} {server.get('valkey_version', server['redis_version'])}")
         show_memory(client)
         shallow, deep = Meter(client), Meter(client)
-        store = RedisQueueStore(client, prefix="pulpo")
+        store = queue_store(client)
         warm_up(store, client)
         fill(store, "shallow", SHALLOW, SHALLOW_IN_FLIGHT)
         fill(store, "deep", asked.deep, asked.in_flight)
@@ -183,7 +184,7 @@ def show_memory(client: Redis) -> None:
     plain = client.info("memory")["used_memory"] - before
     client.delete("plain")
     before = client.info("memory")["used_memory"]
-    fill(RedisQueueStore(client, prefix="pulpo"), "memory", 100_000, 0)
+    fill(queue_store(client), "memory", 100_000, 0)
     ours = client.info("memory")["used_memory"] - before
     client.flushall()
     print(f"bytes a message of {len(BODY)}: {ours / 1e5:.1f}, plain list {plain / 1e5:.1f}, ratio {ours / plain:.2f}")

@@ -9,6 +9,7 @@ from app.web import payloads
 from app.web.context import Services
 from app.web.exchange import Answer, Call, answer, json_answer
 from app.web.guard import requires
+from app.web.queue_settings import write_counts
 
 bp = Blueprint("count", __name__)
 
@@ -24,15 +25,5 @@ def count_messages(services: Services, call: Call) -> Answer:
     """200 with `count` (those ready), every state, bytes of bodies, and the oldest one's age in seconds."""
     payloads.convert(call.options, payloads.Nothing)
     counts = services.queues.count(call.queue)
-    age = counts.oldest_age_ms
-    content = {
-        "queue": call.queue,
-        "count": counts.ready,
-        "ready": counts.ready,
-        "delayed": counts.delayed,
-        "leased": counts.leased,
-        "dead": counts.dead,
-        "bytes": counts.bytes,
-        "oldest_age": None if age is None else age / 1000,
-    }
+    content = {"queue": call.queue, "count": counts.ready, **write_counts(counts)}
     return json_answer(200, content)

@@ -13,6 +13,7 @@ from app.web.pushes import read_push
 bp = Blueprint("push", __name__)
 
 REPLAYED = {"Idempotency-Replayed": "true"}
+DURABLE = {"Preference-Applied": "durable"}
 
 
 @bp.post("/push")
@@ -25,7 +26,8 @@ def push(queue: str = DEFAULT_QUEUE) -> Response:
 def push_messages(services: Services, call: Call) -> Answer:
     """201 with the `id` of the message, or with the `ids` of several in their order; 200 if all were there before."""
     asked = read_push(call, services.limits)
-    pushed = services.queues.push(call.queue, asked.messages, key=call.key)
+    pushed = services.queues.push(call.queue, asked.messages, key=call.key, durable=asked.is_durable)
     ids = {"ids": pushed.ids} if asked.is_plural else {"id": pushed.ids[0]}
     content = {"queue": call.queue, **ids}
-    return json_answer(201, content) if pushed.new else json_answer(200, content, REPLAYED)
+    headers = (DURABLE if asked.is_durable else {}) | ({} if pushed.new else REPLAYED)
+    return json_answer(201 if pushed.new else 200, content, headers)

@@ -18,9 +18,15 @@ from app.models import (
     DeadPage,
     Deed,
     GiveBack,
+    MessageState,
     NewMessage,
+    Operation,
+    Pauses,
+    PeekPage,
     Popped,
+    Purged,
     Pushed,
+    QueueDescription,
     QueueSettings,
     QueueTotals,
     Receipt,
@@ -32,21 +38,39 @@ from app.models import (
 
 
 class QueueStore(Protocol):
-    """The queues; every method is atomic. Each may raise `StoreUnavailable`, `push` and `configure` also `StoreFull`.
+    """The messages of the queues; every method is atomic. Each may raise `StoreUnavailable`, `push` also `StoreFull`.
 
-    `push` may raise `QueueFull`, `IdempotencyKeyReused`, `describe` `QueueNotFound`.
+    `push` may raise `QueueFull`, `QueuePaused`, `TooManyQueues`, `IdempotencyKeyReused`, `NotDurable`.
     """
 
-    def push(self, queue: str, messages: Sequence[NewMessage], key: RequestKey | None) -> Pushed: ...
+    def push(
+        self, queue: str, messages: Sequence[NewMessage], key: RequestKey | None, *, durable: bool = False
+    ) -> Pushed: ...
     def pop(
-        self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waits: bool = False
+        self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int = 0
     ) -> Popped: ...
     def count(self, queue: str) -> Counts: ...
-    def configure(self, queue: str, settings: QueueSettings) -> tuple[bool, QueueTotals]: ...
-    def describe(self, queue: str) -> tuple[QueueSettings, QueueTotals]: ...
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]: ...
     def nack(self, queue: str, receipts: Sequence[Receipt], how: GiveBack) -> list[SettleStatus]: ...
     def extend(self, queue: str, receipts: Sequence[Receipt], *, lease_ms: int) -> Settlement: ...
+
+
+class CatalogStore(Protocol):
+    """The queues themselves. Each may raise `StoreUnavailable`; all but `configure`, `page`, `counts` `QueueNotFound`.
+
+    `configure` may raise `PreconditionFailed`, `TooManyQueues`, `StoreFull`.
+    """
+
+    def configure(
+        self, queue: str, settings: QueueSettings, *, tags: Sequence[str] = ()
+    ) -> tuple[bool, QueueTotals, str]: ...
+    def describe(self, queue: str) -> QueueDescription: ...
+    def pause(self, queue: str, operations: Sequence[Operation], *, until_ms: int) -> Pauses: ...
+    def delete(self, queue: str) -> None: ...
+    def purge(self, queue: str, state: MessageState | None) -> Purged: ...
+    def peek(self, queue: str, state: MessageState, *, offset: int, limit: int) -> PeekPage: ...
+    def page(self, *, after: str, limit: int) -> list[str]: ...
+    def counts(self, queues: Sequence[str]) -> list[Counts | None]: ...
 
 
 class Hints(Protocol):

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from app.errors import Fault, Forbidden, Invalid, LeaseLost, MessageNotFound
 from app.models import (
-    Actor,
     Counts,
-    Deed,
     GiveBack,
     NewMessage,
     Popped,
     Principal,
     Pushed,
-    QueueSettings,
-    QueueTotals,
     Receipt,
     RequestKey,
     Settled,
     Settlement,
 )
 from app.services.names import check_queue_name
-from app.services.ports import AuditLog, QueueStore
+from app.services.ports import QueueStore
 from app.services.waiting import LongPoll
 
 NO_RECEIPT = Fault("is no receipt", pointer="/receipt")
@@ -35,18 +29,20 @@ SettleOneQueue = Callable[[str, Sequence[Receipt]], Settlement]
 class MessageQueue:
     """Every queue there is, by name."""
 
-    def __init__(self, store: QueueStore, long_poll: LongPoll, audit: AuditLog) -> None:
+    def __init__(self, store: QueueStore, long_poll: LongPoll) -> None:
         self._store = store
-        self._audit = audit
         self._long_poll = long_poll
 
-    def push(self, queue: str, messages: Sequence[NewMessage], *, key: RequestKey | None = None) -> Pushed:
+    def push(
+        self, queue: str, messages: Sequence[NewMessage], *, key: RequestKey | None = None, durable: bool = False
+    ) -> Pushed:
         """Adds all of `messages`, or none; those pushed before under the same key keep their ids.
 
-        Raises `Invalid`, `QueueFull`, `IdempotencyKeyReused`.
+        If `durable`, they are proven to be safe. Raises `Invalid`, `QueueFull`, `QueuePaused`, `TooManyQueues`,
+        `IdempotencyKeyReused`, `NotDurable`.
         """
         check_queue_name(queue)
-        return self._store.push(queue, messages, key)
+        return self._store.push(queue, messages, key, durable=durable)
 
     def pop(
         self,
@@ -65,8 +61,8 @@ class MessageQueue:
         """
         check_queue_name(queue)
 
-        def take(*, waits: bool = False) -> Popped:
-            return self._store.pop(queue, limit=limit, lease_ms=lease_ms, key=key, waits=waits)
+        def take(*, waiters: int = 0) -> Popped:
+            return self._store.pop(queue, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
 
         if not wait_seconds:
             return take()
@@ -81,18 +77,6 @@ class MessageQueue:
         check_queue_name(queue)
         return self._store.count(queue)
 
-    def configure(self, queue: str, settings: QueueSettings, *, by: Actor) -> tuple[bool, QueueTotals]:
-        """Gives a queue its settings in place of those it has; says whether that made the queue, and its totals."""
-        check_queue_name(queue)
-        answer = self._store.configure(queue, settings)
-        self._audit.record_done(Deed(by, "queue.configure", queue, detail=_changed(settings)))
-        return answer
-
-    def describe(self, queue: str) -> tuple[QueueSettings, QueueTotals]:
-        """Settings and totals of a queue. Raises `QueueNotFound`."""
-        check_queue_name(queue)
-        return self._store.describe(queue)
-
     def ack(self, caller: Principal, receipts: Sequence[str]) -> list[Settled]:
         """Removes what each receipt leases; one that fails hinders no other."""
         return _settle(caller, receipts, lambda queue, held: Settlement(self._store.ack(queue, held)))
@@ -104,13 +88,6 @@ class MessageQueue:
     def extend(self, caller: Principal, receipts: Sequence[str], *, lease_ms: int) -> list[Settled]:
         """Keeps what each receipt leases for `lease_ms` from now; one that fails hinders no other."""
         return _settle(caller, receipts, lambda queue, held: self._store.extend(queue, held, lease_ms=lease_ms))
-
-
-def _changed(settings: QueueSettings) -> str:
-    """The settings that are not the defaults."""
-    defaults = msgspec.structs.asdict(QueueSettings())
-    own = {name: value for name, value in msgspec.structs.asdict(settings).items() if value != defaults[name]}
-    return " ".join(f"{name}={value}" for name, value in own.items())
 
 
 def _never() -> bool:

@@ -19,9 +19,9 @@ LOOK_SECONDS = 1.0
 
 
 class Take(Protocol):
-    """One try at a queue; `waits` asks for hints if there is nothing."""
+    """One try at a queue; if there is nothing, asks for hints for so many `waiters`."""
 
-    def __call__(self, *, waits: bool) -> Popped: ...
+    def __call__(self, *, waiters: int) -> Popped: ...
 
 
 class LongPoll:
@@ -40,11 +40,11 @@ class LongPoll:
         deadline = time.monotonic() + seconds
         with self._room.enter(queue) as waiter:
             if waiter is None:
-                return msgspec.structs.replace(take(waits=False), waited=False)
+                return msgspec.structs.replace(take(waiters=0), waited=False)
             self._hints.listen(self._room.hint)
             while not is_gone():
                 left = deadline - time.monotonic()
-                popped = take(waits=left > 0)
+                popped = take(waiters=self._room.size_of(queue) if left > 0 else 0)
                 if popped.deliveries or left <= 0 or self._room.is_closed:
                     return popped
                 due_in = LOOK_SECONDS if popped.due_in_ms is None else popped.due_in_ms / 1000
@@ -106,6 +106,11 @@ class WaitingRoom:
         """Whether `waiter` is the one that looks out for the others at `queue`."""
         with self._lock:
             return self._queues[queue][0] is waiter
+
+    def size_of(self, queue: str) -> int:
+        """How many wait at `queue`."""
+        with self._lock:
+            return len(self._queues.get(queue, ()))
 
     def hint(self, queue: str, count: int) -> None:
         """Wakes the `count` oldest waiters at `queue`: so many messages may have come."""

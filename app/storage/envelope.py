@@ -2,13 +2,17 @@
 
     offset  0  16 bytes  id: UUIDv7 of milliseconds, the queue's sequence and 4 random bytes
     offset 16   1 byte   layout version, 1
-    offset 17   1 byte   flags: bits 0-1 priority (0 high, 1 normal, 2 low)
+    offset 17   1 byte   flags: bits 0-1 priority (0 high, 1 normal, 2 low), 4 has a time to live, 8 has a group
     offset 18   2 bytes  deliveries that have ended, big-endian
-    offset 20   2 bytes  length of the metadata, big-endian
-    offset 22            metadata (MessagePack, absent for plain JSON), then the body
+    offset 20   2 bytes  length of all that stands before the body, big-endian
+    offset 22            with a time to live: all of it, then its clock (`clocks.lua`), 6 bytes of ms each;
+                         with a group: 1 byte of length, then its name;
+                         metadata (MessagePack, absent for plain JSON without attributes);
+                         then the body
 
 `push.lua` writes the id, since Redis's clock and the queue's sequence are in it; the rest is written here.
 The sequence makes ids sort in the order of pushes, so messages that fall due together keep it.
+What scripts mind has a place of its own; what only Python reads is metadata.
 """
 
 from __future__ import annotations
@@ -17,44 +21,64 @@ import struct
 
 import msgspec
 
-from app.models import Delivery, NewMessage, Receipt, format_id
+from app.models import PRIORITIES, Delivery, NewMessage, Receipt, format_id
 
 VERSION = 1
-NORMAL_PRIORITY = 1
 ID_BYTES = 16
 HEADER_BYTES = 22
+HAS_TTL, HAS_GROUP = 4, 8
+TIME_BYTES = 6
 
 _TAIL = struct.Struct(">BBHH")
 
 
-class Metadata(msgspec.Struct, frozen=True, omit_defaults=True, rename={"content_type": "t"}):
+class Metadata(msgspec.Struct, frozen=True, omit_defaults=True, rename={"content_type": "t", "attributes": "a"}):
     """What a message carries beside its body; only Python reads it."""
 
     content_type: str | None = None
+    attributes: dict[str, str] = {}
 
 
+_NO_METADATA = Metadata()
 _encode_metadata = msgspec.msgpack.Encoder().encode
 _decode_metadata = msgspec.msgpack.Decoder(Metadata).decode
 
 
 def seal(message: NewMessage) -> bytes:
     """Everything of the envelope after its id."""
-    metadata = b"" if message.content_type is None else _encode_metadata(Metadata(message.content_type))
-    return _TAIL.pack(VERSION, NORMAL_PRIORITY, 0, len(metadata)) + metadata + message.body
+    flags, extras = PRIORITIES.index(message.priority), b""
+    if message.ttl_ms is not None:
+        flags += HAS_TTL
+        extras += message.ttl_ms.to_bytes(TIME_BYTES, "big") * 2
+    if message.group is not None:
+        flags += HAS_GROUP
+        group = message.group.encode()
+        extras += bytes([len(group)]) + group
+    if message.content_type is not None or message.attributes:
+        extras += _encode_metadata(Metadata(message.content_type, message.attributes))
+    return _TAIL.pack(VERSION, flags, 0, len(extras)) + extras + message.body
 
 
 def unseal(envelope: bytes, *, attempt: int, receipt: Receipt | None) -> Delivery:
     """The delivery that an envelope makes."""
-    metadata_length = int.from_bytes(envelope[20:HEADER_BYTES], "big")
-    body_offset = HEADER_BYTES + metadata_length
-    metadata = _decode_metadata(envelope[HEADER_BYTES:body_offset]) if metadata_length else None
+    flags, body_offset = envelope[17], HEADER_BYTES + int.from_bytes(envelope[20:HEADER_BYTES], "big")
+    offset = HEADER_BYTES + (2 * TIME_BYTES if flags & HAS_TTL else 0)
+    group = None
+    if flags & HAS_GROUP:
+        end = offset + 1 + envelope[offset]
+        group = envelope[offset + 1 : end].decode()
+        offset = end
+    metadata = _decode_metadata(envelope[offset:body_offset]) if offset < body_offset else _NO_METADATA
     return Delivery(
         id=format_id(envelope[:ID_BYTES]),
         body=envelope[body_offset:],
-        content_type=metadata.content_type if metadata else None,
+        content_type=metadata.content_type,
         attempt=attempt,
         pushed_at_ms=int.from_bytes(envelope[:6], "big"),
         receipt=None if receipt is None else str(receipt),
+        priority=PRIORITIES[flags % HAS_TTL],
+        group=group,
+        attributes=metadata.attributes,
     )
 
 

@@ -16,6 +16,8 @@ class QueueKeys(msgspec.Struct, frozen=True):
     inflight: str
     waiting: str
     dead_messages: str
+    groups: str
+    grouped: str
     ready: tuple[str, str, str]
     leased: tuple[str, str, str, str]
     dead: tuple[str, str, str]
@@ -30,6 +32,8 @@ class QueueKeys(msgspec.Struct, frozen=True):
             inflight=f"{base}:inflight",
             waiting=f"{base}:waiting",
             dead_messages=f"{base}:dead:messages",
+            groups=f"{base}:groups",
+            grouped=f"{base}:grouped",
             ready=(f"{base}:ready:high", f"{base}:ready:normal", f"{base}:ready:low"),
             leased=(f"{base}:leased:high", f"{base}:leased:normal", f"{base}:leased:low", f"{base}:leased:last"),
             dead=(f"{base}:dead:max-attempts", f"{base}:dead:rejected", f"{base}:dead:expired"),
@@ -39,12 +43,37 @@ class QueueKeys(msgspec.Struct, frozen=True):
     def all_states(self) -> list[str]:
         """For scripts that may move a message from any state to any other."""
         head = [self.queue, self.delayed, self.inflight, self.dead_messages]
-        return [*head, *self.ready, *self.leased, *self.dead, self.waiting]
+        return [*head, *self.ready, *self.leased, *self.dead, self.waiting, self.groups, self.grouped]
+
+    @property
+    def of_push(self) -> list[str]:
+        """For a push, before the records of what was pushed under a key."""
+        return [self.queue, self.delayed, *self.ready, *self.leased, self.waiting, self.groups, self.grouped]
+
+    @property
+    def of_ack(self) -> list[str]:
+        """For a settlement that makes a message disappear, and the next of its group come forward."""
+        return [self.queue, self.inflight, *self.leased, self.groups, self.grouped, self.ready[1], self.waiting]
+
+    @property
+    def counted(self) -> list[str]:
+        """For scripts that count what is in each state."""
+        return [self.queue, self.delayed, *self.ready, *self.leased, *self.dead, self.grouped]
 
     @property
     def all_dead(self) -> list[str]:
         """For scripts that look at dead letters, those that still lie where their last lease ended among them."""
         return [self.queue, self.inflight, self.dead_messages, *self.dead, self.leased[3]]
+
+    @property
+    def of_dead_letter(self) -> list[str]:
+        """For a script that may take one of them away."""
+        return [*self.all_dead, self.groups, self.grouped, self.ready[1]]
+
+    @property
+    def of_redrive(self) -> list[str]:
+        """For a script that gives dead letters back."""
+        return [*self.all_dead, self.groups, self.grouped, *self.ready, self.waiting]
 
     def of_request(self, caller: str, key: str) -> str:
         """The record of what a caller pushed under an idempotency key."""

@@ -9,14 +9,13 @@ from uuid import UUID
 from redis import Redis
 
 from app.errors import QueueNotFound
-from app.models import DeadFilter, DeadLetter, DeadPage, DeadReason, QueueSettings, Redriven
+from app.models import FOREVER_MS, DeadFilter, DeadLetter, DeadPage, DeadReason, QueueSettings, Redriven
 from app.storage.envelope import ended_deliveries, unseal
 from app.storage.keys import QueueKeys, hint_channel
 from app.storage.scripts import Script
 
 REASONS: tuple[DeadReason, ...] = ("max-attempts", "rejected", "expired")
 ANY_REASON = 0
-LATEST_MS = 2**53 - 1  # what a score holds exactly
 
 _DEFAULTS = QueueSettings()
 
@@ -41,15 +40,15 @@ class RedisDeadLetterStore:
 
     def one(self, queue: str, message_id: UUID, *, remove: bool) -> DeadLetter | None:
         """One dead letter, removed if asked to; None if there is none of that id."""
-        keys = QueueKeys.of(self._prefix, queue).all_dead
+        keys = QueueKeys.of(self._prefix, queue).of_dead_letter
         found = self._run(self._dead_letter, queue, keys, [message_id.bytes, int(remove)])
         return _letter(*found) if found else None
 
     def redrive(self, queue: str, which: DeadFilter, ids: Sequence[UUID], *, limit: int) -> Redriven:
         """Gives back up to `limit` of the dead letters that `which` lets through, only `ids` if some are named."""
-        keys = QueueKeys.of(self._prefix, queue)
+        keys = QueueKeys.of(self._prefix, queue).of_redrive
         args = [limit, *_filter(which), hint_channel(self._prefix), queue, *(each.bytes for each in ids)]
-        return Redriven(*self._run(self._redrive, queue, [*keys.all_dead, *keys.ready, keys.waiting], args))
+        return Redriven(*self._run(self._redrive, queue, keys, args))
 
     def _run(self, script: Script, queue: str, keys: list[str], args: list[Any]) -> Any:
         reply = script.run(self._client, keys, [_DEFAULTS.dead_ttl_ms, *args])
@@ -60,7 +59,7 @@ class RedisDeadLetterStore:
 
 def _filter(which: DeadFilter) -> list[int]:
     earliest = 0 if which.after_ms is None else which.after_ms + 1
-    latest = LATEST_MS if which.before_ms is None else which.before_ms - 1
+    latest = FOREVER_MS if which.before_ms is None else which.before_ms - 1
     return [earliest, latest, ANY_REASON if which.reason is None else REASONS.index(which.reason) + 1]
 
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any
 
-import msgspec
 from redis import Redis
 
-from app.errors import Fault, IdempotencyKeyReused, QueueFull, QueueNotFound, StoreFull, StoreUnavailable
+from app.errors import (
+    Fault,
+    IdempotencyKeyReused,
+    QueueFull,
+    QueuePaused,
+    StoreFull,
+    StoreUnavailable,
+    TooManyQueues,
+)
 from app.models import (
     Counts,
     GiveBack,
@@ -20,7 +28,6 @@ from app.models import (
     Popped,
     Pushed,
     QueueSettings,
-    QueueTotals,
     Receipt,
     RequestKey,
     Settlement,
@@ -28,19 +35,21 @@ from app.models import (
     format_id,
 )
 from app.storage.envelope import ID_BYTES, seal, unseal
-from app.storage.keys import QueueKeys, hint_channel, queue_index
-from app.storage.redis_client import translating_errors
+from app.storage.keys import QueueKeys, hint_channel
+from app.storage.queue_index import QueueIndex
+from app.storage.redis_catalog import counts_of, new_incarnation
+from app.storage.redis_proof import DurabilityProof
 from app.storage.scripts import Script
 
 ID_RANDOM_BYTES = 4
 NONCE_BYTES = 16
-INCARNATION_BYTES = 8
-FULL, KEY_REUSED = -1, -2
+NAME_BYTES = 8
+FULL, KEY_REUSED, PAUSED = -1, -2, -3
+NOTHING_WHILE_PAUSED = -1
 WAITING_MARK_MS = 3_000  # a waiter looks every second, and so renews it
-MAX_REMEMBERED_QUEUES = 10_000
+CLEARING_SECONDS = 1.0
 
 Argument = bytes | str | int | float
-Form = TypeVar("Form", bound=msgspec.Struct)
 
 _DEFAULTS = QueueSettings()
 _DEAD_DEFAULTS = (_DEFAULTS.dead_max_messages, _DEFAULTS.dead_ttl_ms)
@@ -50,43 +59,73 @@ _REFUSED: dict[int, SettleStatus] = {0: "message-not-found", -1: "lease-lost"}
 class RedisQueueStore:
     """Speaks of bytes and milliseconds; checks no permission and no limit."""
 
-    def __init__(self, client: Redis, *, prefix: str) -> None:
+    def __init__(self, client: Redis, index: QueueIndex, proof: DurabilityProof, *, prefix: str) -> None:
         self._client = client
+        self._index = index
+        self._proof = proof
         self._prefix = prefix
         self._channel = hint_channel(prefix)
-        self._listed: set[str] = set()
+        self._name = os.urandom(NAME_BYTES).hex()
         self._push = Script("push")
         self._pop = Script("pop")
         self._count = Script("count")
-        self._configure = Script("configure")
-        self._describe = Script("describe")
         self._ack = Script("ack")
         self._nack = Script("nack")
         self._extend = Script("extend")
 
-    def push(self, queue: str, messages: Sequence[NewMessage], key: RequestKey | None) -> Pushed:
-        """Adds `messages` in their order, all or none. Raises `QueueFull`, `IdempotencyKeyReused`."""
-        was_listed = queue in self._listed
+    def push(
+        self, queue: str, messages: Sequence[NewMessage], key: RequestKey | None, *, durable: bool = False
+    ) -> Pushed:
+        """Adds `messages` in their order, all or none; if `durable`, returns once they are safe.
+
+        Raises `QueueFull`, `QueuePaused`, `TooManyQueues`, `IdempotencyKeyReused`, `NotDurable`.
+        """
+        if not durable:
+            return self._push_by(self._client, queue, messages, key)
+        with _one_connection(self._client) as connection:  # the proof is of what one connection wrote
+            by_waiting = self._proof.check(connection)
+            pushed = self._push_by(connection, queue, messages, key, must_write=True)
+            self._proof.prove(connection, pushed.ids, by_waiting=by_waiting)
+            return pushed
+
+    def _push_by(
+        self,
+        client: Redis,
+        queue: str,
+        messages: Sequence[NewMessage],
+        key: RequestKey | None,
+        *,
+        must_write: bool = False,
+    ) -> Pushed:
+        # The index lies in another Cluster slot than the queue, so no script can keep both (decision 0003).
+        was_listed = queue in self._index
         if not was_listed:
-            self._list(queue)
-        is_new, *reply = self._push.run(self._client, *self._push_call(queue, messages, key))
+            self._index.add(queue)
+        call = self._push_call(queue, messages, key, must_write=must_write)
+        pushed, is_new = self._pushed(queue, messages, self._push.run(client, *call))
+        if is_new and was_listed:  # it was deleted since
+            with suppress(StoreUnavailable, StoreFull, TooManyQueues):  # they are in; the next push lists the queue
+                self._index.add(queue)
+        return pushed
+
+    def _pushed(self, queue: str, messages: Sequence[NewMessage], reply: list[Any]) -> tuple[Pushed, bool]:
+        """What `push.lua` answers, and whether it made the queue."""
+        is_new, *rest = reply
         if is_new == FULL:
-            limit, most = (part.decode() for part in reply)
+            limit, most = (part.decode() for part in rest)
             raise QueueFull(f"The queue {queue} would exceed its {limit} of {most}; pop or settle messages first.")
         if is_new == KEY_REUSED:
-            raise _reused(messages, place=reply[0])
-        if is_new and was_listed:  # it was deleted since
-            self._listed.discard(queue)
-            with suppress(StoreUnavailable, StoreFull):  # the messages are in; the next push lists the queue
-                self._list(queue)
-        new, *ids = reply
-        return Pushed([format_id(message_id) for message_id in ids], new)
+            raise _reused(messages, place=rest[0])
+        if is_new == PAUSED:
+            raise QueuePaused(f"The queue {queue} takes no messages now; POST /queues/{queue}/resume ends that.")
+        new, *ids = rest
+        return Pushed([format_id(message_id) for message_id in ids], new), bool(is_new)
 
     def _push_call(
-        self, queue: str, messages: Sequence[NewMessage], key: RequestKey | None
+        self, queue: str, messages: Sequence[NewMessage], key: RequestKey | None, *, must_write: bool
     ) -> tuple[list[str], list[Argument]]:
         keys = QueueKeys.of(self._prefix, queue)
-        sets = [keys.queue, keys.delayed, *keys.ready, *keys.leased, keys.waiting]
+        sets = keys.of_push
         if key is not None:
             sets.append(keys.of_request(key.caller, key.key))
         items: list[Argument] = []
@@ -100,17 +139,25 @@ class RedisQueueStore:
                 items.append(_fingerprint(tail, message.delay_ms))
         fingerprint = b"" if key is None else _fingerprint(*items, *(message.key or "" for message in messages))
         random_bytes, window_ms = os.urandom(ID_RANDOM_BYTES), _DEFAULTS.dedup_window_ms
-        head: list[Argument] = [random_bytes, _incarnation(), self._channel, queue, window_ms]
-        return sets, [*head, fingerprint, *items]
+        head: list[Argument] = [random_bytes, new_incarnation(), self._channel, queue, window_ms]
+        return sets, [*head, fingerprint, int(must_write), *items]
 
-    def pop(
-        self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waits: bool = False
-    ) -> Popped:
+    def pop(self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int = 0) -> Popped:
         """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time.
 
         Under a `key` that was used before, answers what was leased then, as far as it still is. Where there is nothing
-        and the caller `waits`, what comes within the next seconds is told by a hint.
+        and callers wait, `waiters` of them here, what comes within the next seconds is told by a hint.
         """
+        deadline = time.monotonic() + CLEARING_SECONDS
+        while True:
+            popped = self._pop_once(queue, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
+            # There may be more messages to clear away, whose time to live is over, than one step may.
+            if popped.deliveries or popped.due_in_ms != 0 or time.monotonic() > deadline:
+                return popped
+
+    def _pop_once(
+        self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int
+    ) -> Popped:
         keys = QueueKeys.of(self._prefix, queue)
         lease_end, due_in_ms, nonce, *taken = self._pop.run(
             self._client,
@@ -119,52 +166,35 @@ class RedisQueueStore:
                 limit,
                 -1 if lease_ms is None else lease_ms,
                 os.urandom(NONCE_BYTES),
-                WAITING_MARK_MS if waits else 0,
+                WAITING_MARK_MS if waiters else 0,
+                f"{self._name}-{os.getpid()}",  # workers are forked with one name
+                waiters,
                 _DEFAULTS.lease_ms,
                 _DEFAULTS.max_attempts,
                 *_DEAD_DEFAULTS,
             ],
         )
+        is_leased = lease_end > 0
         deliveries = tuple(
-            unseal(envelope, attempt=attempt, receipt=Receipt(queue, envelope[:ID_BYTES], nonce) if lease_end else None)
+            unseal(envelope, attempt=attempt, receipt=Receipt(queue, envelope[:ID_BYTES], nonce) if is_leased else None)
             for attempt, envelope in zip(taken[::2], taken[1::2], strict=True)
         )
-        return Popped(deliveries, lease_end or None, None if due_in_ms < 0 else due_in_ms)
+        return Popped(
+            deliveries,
+            lease_expires_at_ms=lease_end if is_leased else None,
+            due_in_ms=None if due_in_ms < 0 else due_in_ms,
+            is_paused=lease_end == NOTHING_WHILE_PAUSED,
+        )
 
     def count(self, queue: str) -> Counts:
         """How many messages are in each state; a queue that does not exist holds none."""
-        keys = QueueKeys.of(self._prefix, queue)
-        ready, delayed, leased, dead, size, age = self._count.run(
-            self._client,
-            [keys.queue, keys.delayed, *keys.ready, *keys.leased, *keys.dead],
-            [_DEFAULTS.dead_ttl_ms],
-        )
-        oldest = None if age < 0 else age
-        return Counts(ready=ready, delayed=delayed, leased=leased, dead=dead, bytes=size, oldest_age_ms=oldest)
-
-    def configure(self, queue: str, settings: QueueSettings) -> tuple[bool, QueueTotals]:
-        """Replaces the settings of a queue; says whether the queue was made by that, and its totals."""
-        keys = QueueKeys.of(self._prefix, queue)
-        given = {name: value for name, value in msgspec.structs.asdict(settings).items() if value is not None}
-        self._list(queue)
-        names = QueueSettings.__struct_fields__
-        args = [_incarnation(), len(names), *names, *(part for pair in given.items() for part in pair)]
-        is_new, own = self._configure.run(self._client, [keys.queue], args)
-        return bool(is_new), _totals(_pairs(own))
-
-    def describe(self, queue: str) -> tuple[QueueSettings, QueueTotals]:
-        """The settings that hold for a queue, and its totals. Raises `QueueNotFound`."""
-        keys = QueueKeys.of(self._prefix, queue)
-        own = _pairs(self._describe.run(self._client, [keys.queue], []))
-        if not own:
-            raise QueueNotFound(f"There is no queue {queue}; a queue exists from its first push or its settings.")
-        return _convert(own, QueueSettings), _totals(own)
+        keys = QueueKeys.of(self._prefix, queue).counted
+        return counts_of(self._count.run(self._client, keys, [_DEFAULTS.dead_ttl_ms, 0]))
 
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]:
         """Removes the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
-        keys = QueueKeys.of(self._prefix, queue)
-        sets = [keys.queue, keys.inflight, *keys.leased]
-        results = _in_steps(receipts, lambda rest: self._ack.run(self._client, sets, _flat(rest)))
+        sets, head = QueueKeys.of(self._prefix, queue).of_ack, [self._channel, queue]
+        results = _in_steps(receipts, lambda rest: self._ack.run(self._client, sets, [*head, *_flat(rest)]))
         return _statuses(results, "acked")
 
     def nack(self, queue: str, receipts: Sequence[Receipt], how: GiveBack) -> list[SettleStatus]:
@@ -200,13 +230,11 @@ class RedisQueueStore:
         results = _in_steps(receipts, step)
         return Settlement(_statuses(results, "extended"), lease_expires_at_ms=min(ends))
 
-    def _list(self, queue: str) -> None:
-        # The index lies in another Cluster slot than the queue, so no script can keep both (decision 0003).
-        with translating_errors():
-            self._client.zadd(queue_index(self._prefix), {queue: 0})
-        if len(self._listed) >= MAX_REMEMBERED_QUEUES:
-            self._listed.clear()
-        self._listed.add(queue)
+
+def _one_connection(client: Redis) -> Redis:
+    """A client of one connection, which a context gives back."""
+    one: Redis = client.client()  # type: ignore[no-untyped-call]
+    return one
 
 
 def _fingerprint(*parts: Argument) -> bytes:
@@ -224,22 +252,6 @@ def _reused(messages: Sequence[NewMessage], *, place: int) -> IdempotencyKeyReus
     detail = "This key came with another message before; take a new one."
     pointer = "/key" if len(messages) == 1 else f"/messages/{place - 1}/key"
     return IdempotencyKeyReused(detail, faults=[Fault(detail, pointer=pointer)])
-
-
-def _incarnation() -> bytes:
-    return os.urandom(INCARNATION_BYTES).hex().encode()
-
-
-def _pairs(flat: Sequence[bytes]) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
-
-
-def _totals(own: dict[str, str]) -> QueueTotals:
-    return _convert(own | {"pushed": own.get("sequence", "0")}, QueueTotals)
-
-
-def _convert(fields: dict[str, str], form: type[Form]) -> Form:
-    return msgspec.convert(fields, form, strict=False)
 
 
 def _in_steps(receipts: Sequence[Receipt], step: Callable[[Sequence[Receipt]], list[int]]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -30,6 +31,20 @@ class Script:
             except NoScriptError:
                 # Redis has not seen the script and ran nothing; EVAL runs it and keeps it.
                 return client.eval(self.source, len(keys), *keys, *args)
+
+    def run_for_each(self, client: Redis, keys: Sequence[list[str]], args: list[Any]) -> list[Any]:
+        """The replies of a run for each list of keys, with the same arguments, in one round trip; each is a step."""
+        with translating_errors():
+            pipeline = client.pipeline(transaction=False)
+            for each in keys:
+                pipeline.evalsha(self._sha, len(each), *each, *args)
+            replies = pipeline.execute(raise_on_error=False)
+            for place, reply in enumerate(replies):
+                if isinstance(reply, NoScriptError):
+                    replies[place] = client.eval(self.source, len(keys[place]), *keys[place], *args)
+                elif isinstance(reply, Exception):
+                    raise reply
+            return replies
 
 
 def _source(name: str) -> str:

@@ -12,6 +12,7 @@ from flask import Flask, Response, current_app, g, request
 
 from app.models import Actor, Principal
 from app.services.accounts import Accounts
+from app.services.catalog import QueueCatalog
 from app.services.dead_letters import DeadLetters
 from app.services.health import Health
 from app.services.identities import Identities
@@ -37,6 +38,7 @@ class Services(msgspec.Struct, frozen=True):
     """Everything a blueprint may call."""
 
     queues: MessageQueue
+    catalog: QueueCatalog
     dead_letters: DeadLetters
     accounts: Accounts
     keys: Keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -56,6 +56,17 @@ class Redrive(Which, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1)] | None = None
 
 
+class Peek(Page, frozen=True, forbid_unknown_fields=True):
+    """The same, asked for as one of the states that messages are in."""
+
+    state: Literal["dead"] = "dead"
+
+
+def read_peek() -> Peek:
+    """The page of dead letters that a look at messages asks for. Raises `Invalid`."""
+    return payloads.convert(options(), Peek)
+
+
 def read_page() -> Page:
     """The page that this request asks for. Raises `Invalid`."""
     return payloads.convert(options(), Page)
@@ -75,6 +86,12 @@ def write_page(page: DeadPage) -> dict[str, Any]:
     """The answer to a list: its letters and where to go on."""
     cursor = _cursor(page.letters[-1]) if page.has_more else None
     return {"messages": [write_letter(letter) for letter in page.letters], "next_cursor": cursor}
+
+
+def write_peek(page: DeadPage) -> dict[str, Any]:
+    """The same, where messages in every state may be looked at."""
+    written = write_page(page)
+    return written | {"messages": [message | {"state": "dead"} for message in written["messages"]]}
 
 
 def write_letter(letter: DeadLetter) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class Call(msgspec.Struct, frozen=True):
     content_type: str
     accept: str
     key: RequestKey | None
+    prefer: str
     body: bytes
     is_gone: Callable[[], bool] | None
 
@@ -56,6 +57,7 @@ def answer(operation: Operation, queue: str = "") -> Response:
         content_type=request.headers.get("Content-Type", ""),
         accept=request.headers.get("Accept", ""),
         key=_request_key(),
+        prefer=",".join(request.headers.getlist("Prefer")),
         body=read_body(),
         is_gone=hung_up(request.environ.get("gunicorn.socket")),
     )
@@ -103,9 +105,9 @@ def _request_key() -> RequestKey | None:
     return RequestKey(caller().account_id, key)
 
 
-def json_response(content: Any, status: int = 200) -> Response:
+def json_response(content: Any, status: int = 200, headers: Mapping[str, str] = {}) -> Response:
     """The same for a view that is not hot."""
-    return Response(encode(content), status, content_type=JSON)
+    return Response(encode(content), status, headers, content_type=JSON)
 
 
 def timestamp(ms: int) -> str:

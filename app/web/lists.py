@@ -50,5 +50,10 @@ def write_page(
 ) -> dict[str, Any]:
     """The answer of a list of which one item more than `limit` was looked for."""
     shown = found[:limit]
-    cursor = base64.urlsafe_b64encode(place(shown[-1]).encode()).decode() if len(found) > limit else None
+    cursor = cursor_to(place(shown[-1])) if len(found) > limit else None
     return {name: [write(item) for item in shown], "next_cursor": cursor}
+
+
+def cursor_to(place: str) -> str:
+    """The cursor to what lies beyond `place`."""
+    return base64.urlsafe_b64encode(place.encode()).decode()

@@ -37,6 +37,25 @@ def decode(body: bytes, form: type[Form]) -> Form:
             raise Invalid(_sentence(fault), faults=[fault]) from error
 
 
+def decode_object(body: bytes) -> dict[str, Any]:
+    """`body` as a JSON object of any content. Raises `Malformed` or `Invalid`."""
+    check_utf8(body)
+    with _malformed_if_unreadable():
+        try:
+            return msgspec.json.decode(body or b"{}", type=dict[str, Any])
+        except msgspec.ValidationError as error:
+            raise Invalid("Send a JSON object.", faults=[fault_of(error)]) from error
+
+
+def convert_body(content: dict[str, Any], form: type[Form]) -> Form:
+    """The decoded `content` of a body as a `form`. Raises `Invalid`."""
+    try:
+        return msgspec.convert(content, form)
+    except msgspec.ValidationError as error:
+        fault = fault_of(error)
+        raise Invalid(_sentence(fault), faults=[fault]) from error
+
+
 @contextmanager
 def _malformed_if_unreadable() -> Iterator[None]:
     try:
@@ -91,7 +110,8 @@ def check_depth(value: bytes, limit: int, *, at: str) -> None:
 def fault_of(error: msgspec.ValidationError, *, at: str = "") -> Fault:
     """Where and what, of msgspec's message: "Expected `int` - at `$.messages[3].delay`" is at /messages/3/delay."""
     what, _, place = str(error).partition(" - at `$")
-    path = _INDEX.sub(r"/\1", place.rstrip("`")).replace(".", "/")
+    place = place.rstrip("`").replace("[...]", "")  # some entry of an object: msgspec does not say which
+    path = _INDEX.sub(r"/\1", place).replace(".", "/")
     return Fault(what, pointer=at + path)
 
 

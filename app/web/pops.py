@@ -14,6 +14,7 @@ from app.web import payloads
 from app.web.exchange import OCTETS, Answer, Call, json_answer, timestamp
 
 EMPTY = "The queue is empty."
+PAUSED = "The queue is paused: nothing is delivered until it is resumed."
 RETRY_AFTER_SECONDS = "1"
 
 
@@ -67,7 +68,7 @@ def write_pop(queue: str, asked: Pop, popped: Popped) -> Answer:
 def _json_answer(queue: str, asked: Pop, popped: Popped) -> Answer:
     ends = {} if popped.lease_expires_at_ms is None else {"lease_expires_at": timestamp(popped.lease_expires_at_ms)}
     messages = [_item(delivery) | ends for delivery in popped.deliveries]
-    empty = {} if messages else {"detail": EMPTY}
+    empty = {} if messages else {"detail": PAUSED if popped.is_paused else EMPTY}
     if asked.is_plural:
         return json_answer(200, {"queue": queue, "messages": messages} | empty)
     return json_answer(200, {"queue": queue} | (messages[0] if messages else {"id": None, "message": None} | empty))
@@ -89,7 +90,11 @@ def _item(delivery: Delivery) -> dict[str, Any]:
 
 
 def content(delivery: Delivery) -> dict[str, Any]:
-    """`message` as JSON, as text, or as base64; what was no JSON says its content type."""
+    """`message` as JSON, as text, or as base64; what was no JSON says its content type; then what was said of it."""
+    return _body(delivery) | _options(delivery)
+
+
+def _body(delivery: Delivery) -> dict[str, Any]:
     if delivery.content_type is None:
         return {"message": Raw(delivery.body)}
     try:
@@ -97,6 +102,18 @@ def content(delivery: Delivery) -> dict[str, Any]:
     except UnicodeDecodeError:
         text = base64.b64encode(delivery.body).decode()
         return {"message": text, "content_type": delivery.content_type, "encoding": "base64"}
+
+
+def _options(delivery: Delivery) -> dict[str, Any]:
+    """Priority, group and attributes, where they are not what most messages have."""
+    options: dict[str, Any] = {}
+    if delivery.priority != "normal":
+        options["priority"] = delivery.priority
+    if delivery.group is not None:
+        options["group"] = delivery.group
+    if delivery.attributes:
+        options["attributes"] = delivery.attributes
+    return options
 
 
 def _raw_answer(queue: str, popped: Popped) -> Answer:
@@ -110,6 +127,12 @@ def _raw_answer(queue: str, popped: Popped) -> Answer:
         "Pulpo-Pushed-At": timestamp(delivery.pushed_at_ms),
         "Pulpo-Content-Type": delivery.content_type or "application/json",
     }
+    headers |= {f"Pulpo-{name.title()}": _header(value) for name, value in _options(delivery).items()}
     if delivery.receipt is not None and popped.lease_expires_at_ms is not None:
         headers |= {"Pulpo-Receipt": delivery.receipt, "Pulpo-Lease-Expires-At": timestamp(popped.lease_expires_at_ms)}
     return Answer(200, delivery.body, OCTETS, headers)
+
+
+def _header(value: str | dict[str, str]) -> str:
+    """Attributes are a JSON object: their names and values are printable ASCII, so it is, too."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -33,16 +33,20 @@ KINDS: dict[type[errors.PulpoError], Kind] = {
     errors.MessageNotFound: Kind(404, "message-not-found", "The message is gone"),
     errors.NotAcceptable: Kind(406, "not-acceptable", "The answer cannot take that form"),
     errors.LeaseLost: Kind(409, "lease-lost", "The lease was lost"),
+    errors.QueuePaused: Kind(409, "queue-paused", "The queue takes no messages now"),
     errors.Conflict: Kind(409, "conflict", "It is in the way of what is there"),
+    errors.PreconditionFailed: Kind(412, "precondition-failed", "It is not as it was seen"),
     errors.MessageTooLarge: Kind(413, "message-too-large", "The message is too large"),
     errors.RequestTooLarge: Kind(413, "request-too-large", "The request is too large"),
     errors.UnsupportedMediaType: Kind(415, "unsupported-media-type", "The content type does not fit"),
     errors.Invalid: Kind(422, "invalid", "The input is not valid"),
     errors.RateLimited: Kind(429, "rate-limited", "That is too much at once"),
     errors.QueueFull: Kind(429, "queue-full", "The queue is full"),
+    errors.TooManyQueues: Kind(429, "too-many-queues", "There are too many queues"),
     errors.IdempotencyKeyReused: Kind(422, "idempotency-key-reused", "The key was used for something else"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The store cannot be used now"),
     errors.StoreFull: Kind(503, "store-full", "The store is full"),
+    errors.NotDurable: Kind(503, "not-durable", "It is not proven that it lasts"),
 }
 
 # What Flask and Werkzeug raise of their own accord.
@@ -64,6 +68,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     request_id: str
     errors: tuple[errors.Fault, ...] = ()
+    ids: tuple[str, ...] = ()
 
 
 def handle_problems(app: Flask) -> None:
@@ -75,7 +80,7 @@ def handle_problems(app: Flask) -> None:
 
 def _of_pulpo(error: errors.PulpoError) -> Response:
     kind = KINDS[type(error)]
-    response = _answer(kind, error.detail, error.faults)
+    response = _answer(kind, error.detail, error.faults, ids=getattr(error, "ids", ()))
     if kind.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if kind.status in {429, 503}:
@@ -107,8 +112,8 @@ def _of_bug(error: Exception) -> Response:
     return _answer(BROKEN, "This is a fault of Pulpo, not of the request; its log has the details.", ())
 
 
-def _answer(kind: Kind, detail: str, faults: tuple[errors.Fault, ...]) -> Response:
+def _answer(kind: Kind, detail: str, faults: tuple[errors.Fault, ...], *, ids: tuple[str, ...] = ()) -> Response:
     problem = Problem(
-        f"/problems/{kind.code}", kind.title, kind.status, detail, kind.code, g.get("request_id", ""), faults
+        f"/problems/{kind.code}", kind.title, kind.status, detail, kind.code, g.get("request_id", ""), faults, ids
     )
     return Response(encode(problem), kind.status, content_type="application/problem+json")

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from app.errors import Fault, Invalid, Malformed, MessageTooLarge, UnsupportedMediaType
-from app.models import MAX_BATCH, MAX_DELAY_SECONDS, NewMessage
+from app.models import MAX_BATCH, MAX_DELAY_SECONDS, NewMessage, Priority
 from app.services.system import Limits
 from app.web import payloads
 from app.web.exchange import JSON, OCTETS, Call
 
 CURL_DEFAULT = "application/x-www-form-urlencoded"
 MAX_CONTENT_TYPE_LENGTH = 255
+MAX_ATTRIBUTES = 16
+MAX_ATTRIBUTES_LENGTH = 2_048  # of names and values together: they must fit into a header of an answer
+
+
+Name = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}$(?!\n)")]
+AttributeName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$(?!\n)")]
+AttributeValue = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{0,256}$(?!\n)")]
+Attributes = Annotated[dict[AttributeName, AttributeValue], Meta(max_length=MAX_ATTRIBUTES)]
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be said of a message."""
+    """What may be said of a message; times in seconds."""
 
     delay: Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)] | UnsetType = UNSET
-    key: Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}$(?!\n)")] | UnsetType = UNSET
+    ttl: Annotated[float, Meta(ge=0.001, le=MAX_DELAY_SECONDS)] | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    group: Name | UnsetType = UNSET
+    key: Name | UnsetType = UNSET
+    attributes: Attributes | UnsetType = UNSET
 
 
 class Item(Options, frozen=True, forbid_unknown_fields=True):
@@ -37,10 +50,11 @@ class Body(Item, frozen=True, forbid_unknown_fields=True):
 
 
 class Push(msgspec.Struct, frozen=True):
-    """The messages of a request, and whether they came as a list."""
+    """The messages of a request, whether they came as a list, and whether they are to be proven safe."""
 
     messages: list[NewMessage]
     is_plural: bool
+    is_durable: bool
 
 
 def read_push(call: Call, limits: Limits) -> Push:
@@ -48,18 +62,36 @@ def read_push(call: Call, limits: Limits) -> Push:
 
     Raises `Malformed`, `Invalid`, `MessageTooLarge`, `UnsupportedMediaType`.
     """
-    options = payloads.convert(call.options, Options)
+    options = payloads.convert(_with_attributes(call.options), Options)
+    is_durable = "durable" in (part.strip().lower() for part in call.prefer.split(","))
     media_type = call.content_type.partition(";")[0].strip().lower()
     if media_type != JSON:
-        return Push([_raw_message(call, media_type, options, limits)], is_plural=False)
+        return Push([_raw_message(call, media_type, options, limits)], is_plural=False, is_durable=is_durable)
     body = payloads.decode(call.body, Body)
     if body.messages is UNSET:
-        merged = payloads.merge(Options(body.delay, body.key), options)
-        return Push([_json_message(body.message, merged, limits, at="")], is_plural=False)
-    if Item(body.delay, body.key, body.message) != Item() or options != Options():
+        merged = payloads.merge(_options_of(body), options)
+        messages = [_json_message(body.message, merged, limits, at="")]
+        return Push(messages, is_plural=False, is_durable=is_durable)
+    if body.message is not UNSET or _options_of(body) != Options() or options != Options():
         detail = "With messages, the options of each stand beside its message."
         raise Invalid(detail, faults=[Fault(detail, pointer="/messages")])
-    return Push(_batch(body.messages, limits), is_plural=True)
+    return Push(_batch(body.messages, limits), is_plural=True, is_durable=is_durable)
+
+
+def _with_attributes(options: Mapping[str, str]) -> dict[str, Any]:
+    """Query options, of which `attributes.colour=red` and its like are put into one."""
+    given: dict[str, Any] = {}
+    for name, value in options.items():
+        head, dot, attribute = name.partition(".")
+        if head == "attributes" and dot:
+            given.setdefault(head, {})[attribute] = value
+        else:
+            given[name] = value
+    return given
+
+
+def _options_of(item: Item) -> Options:
+    return Options(*(getattr(item, name) for name in Options.__struct_fields__))
 
 
 def _raw_message(call: Call, media_type: str, options: Options, limits: Limits) -> NewMessage:
@@ -71,7 +103,7 @@ def _raw_message(call: Call, media_type: str, options: Options, limits: Limits) 
     if len(content_type) > MAX_CONTENT_TYPE_LENGTH:
         raise Invalid(f"A Content-Type may have {MAX_CONTENT_TYPE_LENGTH} characters.")
     _check_size(call.body, limits, at="")
-    return NewMessage(call.body, content_type, _delay_ms(options), _key(options))
+    return _message(call.body, content_type, options, at="")
 
 
 def _batch(items: list[Raw], limits: Limits) -> list[NewMessage]:
@@ -107,7 +139,7 @@ def _json_message(message: Raw | UnsetType, options: Options, limits: Limits, *,
     body = bytes(message)
     _check_size(body, limits, at=at)
     payloads.check_depth(body, limits.max_depth, at=f"{at}/message")
-    return NewMessage(body, None, _delay_ms(options), _key(options))
+    return _message(body, None, options, at=at)
 
 
 def _check_size(body: bytes, limits: Limits, *, at: str) -> None:
@@ -116,9 +148,23 @@ def _check_size(body: bytes, limits: Limits, *, at: str) -> None:
         raise MessageTooLarge(detail, faults=[Fault(detail, pointer=f"{at}/message")])
 
 
-def _delay_ms(options: Options) -> int:
-    return 0 if options.delay is UNSET else round(options.delay * 1000)
-
-
-def _key(options: Options) -> str | None:
-    return None if options.key is UNSET else options.key
+def _message(body: bytes, content_type: str | None, options: Options, *, at: str) -> NewMessage:
+    given = {name: value for name, value in msgspec.structs.asdict(options).items() if value is not UNSET}
+    for name in ("delay", "priority"):
+        if "group" in given and name in given:
+            detail = f"A message of a group has no {name}: its group is delivered in the order of the pushes."
+            raise Invalid(detail, faults=[Fault(detail, pointer=f"{at}/{name}")])
+    attributes: dict[str, str] = given.get("attributes", {})
+    if sum(len(name) + len(value) for name, value in attributes.items()) > MAX_ATTRIBUTES_LENGTH:
+        detail = f"The attributes of a message may have {MAX_ATTRIBUTES_LENGTH} characters in all."
+        raise Invalid(detail, faults=[Fault(detail, pointer=f"{at}/attributes")])
+    return NewMessage(
+        body,
+        content_type,
+        delay_ms=round(given.get("delay", 0) * 1000),
+        key=given.get("key"),
+        priority=given.get("priority", "normal"),
+        ttl_ms=round(given["ttl"] * 1000) if "ttl" in given else None,
+        group=given.get("group"),
+        attributes=attributes,
+    )

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
+from flask import request
 from msgspec import Meta
 
 from app.errors import Fault, Invalid
-from app.models import MAX_DELAY_SECONDS, MAX_LEASE_SECONDS, QueueSettings, QueueTotals
+from app.models import (
+    FOREVER_MS,
+    MAX_DELAY_SECONDS,
+    MAX_LEASE_SECONDS,
+    Counts,
+    Pauses,
+    QueueDescription,
+    QueueSettings,
+    QueueTotals,
+)
 from app.web import payloads
 from app.web.bodies import read_body
-from app.web.exchange import options
+from app.web.exchange import options, timestamp
 
 Wait = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
 Many = Annotated[int, Meta(ge=1, le=2**53)]
@@ -31,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lease: Annotated[float, Meta(ge=1, le=MAX_LEASE_SECONDS)] = 30
     max_attempts: Annotated[int, Meta(ge=1, le=1000)] = 5
     backoff: Backoff = Backoff()
+    ttl: Annotated[float, Meta(ge=0.001, le=MAX_DELAY_SECONDS)] | None = None
     dedup_window: Annotated[float, Meta(ge=1, le=86_400)] = 300
     max_messages: Many | None = None
     max_bytes: Many | None = None
@@ -41,7 +53,73 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def read_settings() -> QueueSettings:
     """The settings that this request brings. Raises `Malformed`, `Invalid`."""
     payloads.convert(options(), payloads.Nothing)
-    given = payloads.decode(read_body(), Settings)
+    return _checked(payloads.decode(read_body(), Settings))
+
+
+def read_change() -> Callable[[QueueSettings], QueueSettings]:
+    """The change that this request brings, as a JSON merge patch (RFC 7396): null gives a setting its default back.
+
+    Raises `Malformed`, `Invalid`; so does the change, where it does not fit what is there.
+    """
+    payloads.convert(options(), payloads.Nothing)
+    patch = payloads.decode_object(read_body())
+
+    def change(own: QueueSettings) -> QueueSettings:
+        merged = _merged(msgspec.to_builtins(_written(own)), patch)
+        return _checked(payloads.convert_body(merged, Settings))
+
+    change(QueueSettings())  # what is wrong of itself is refused before anything is looked up
+    return change
+
+
+def read_tags() -> list[str]:
+    """The entity tags one of which the queue must have (`*`: it exists); none if the request does not care."""
+    if "If-Match" not in request.headers:
+        return []
+    tags = request.if_match
+    return ["*"] if tags.star_tag else sorted(tags.as_set()) or ["no tag"]
+
+
+def write_settings(queue: str, own: QueueSettings, totals: QueueTotals) -> dict[str, Any]:
+    """A queue's settings as they hold, and what happened in it."""
+    return {"queue": queue, "settings": _written(own), "totals": totals}
+
+
+def write_queue(queue: str, known: QueueDescription) -> dict[str, Any]:
+    """All there is to say of a queue."""
+    return {
+        **write_settings(queue, known.settings, known.totals),
+        "counts": write_counts(known.counts),
+        "paused": write_pauses(known.pauses),
+        "next_due": None if known.next_due_at_ms is None else timestamp(known.next_due_at_ms),
+        "waiters": known.waiters,
+    }
+
+
+def write_counts(counts: Counts) -> dict[str, Any]:
+    """How many messages are in each state; bytes of all bodies; the oldest one's age in seconds."""
+    age = counts.oldest_age_ms
+    return {
+        "ready": counts.ready,
+        "delayed": counts.delayed,
+        "leased": counts.leased,
+        "dead": counts.dead,
+        "bytes": counts.bytes,
+        "oldest_age": None if age is None else age / 1000,
+    }
+
+
+def write_pauses(pauses: Pauses) -> dict[str, Any]:
+    """What is stopped, each with the time until when; null: until somebody resumes it."""
+    ends = {"push": pauses.push_until_ms, "pop": pauses.pop_until_ms}
+    return {
+        operation: {"until": None if until_ms == FOREVER_MS else timestamp(until_ms)}
+        for operation, until_ms in ends.items()
+        if until_ms is not None
+    }
+
+
+def _checked(given: Settings) -> QueueSettings:
     if given.backoff.base > given.backoff.max:
         detail = "The backoff's base is greater than its max."
         raise Invalid(detail, faults=[Fault(detail, pointer="/backoff/base")])
@@ -51,6 +129,7 @@ def read_settings() -> QueueSettings:
         backoff_base_ms=_ms(given.backoff.base),
         backoff_factor=given.backoff.factor,
         backoff_max_ms=_ms(given.backoff.max),
+        ttl_ms=None if given.ttl is None else _ms(given.ttl),
         dedup_window_ms=_ms(given.dedup_window),
         max_messages=given.max_messages,
         max_bytes=given.max_bytes,
@@ -59,19 +138,30 @@ def read_settings() -> QueueSettings:
     )
 
 
-def write_queue(queue: str, own: QueueSettings, totals: QueueTotals) -> dict[str, Any]:
-    """A queue's settings as they hold, and what happened in it."""
-    settings = Settings(
+def _written(own: QueueSettings) -> Settings:
+    return Settings(
         lease=own.lease_ms / 1000,
         max_attempts=own.max_attempts,
         backoff=Backoff(own.backoff_base_ms / 1000, own.backoff_factor, own.backoff_max_ms / 1000),
+        ttl=None if own.ttl_ms is None else own.ttl_ms / 1000,
         dedup_window=own.dedup_window_ms / 1000,
         max_messages=own.max_messages,
         max_bytes=own.max_bytes,
         dead_max_messages=own.dead_max_messages,
         dead_ttl=own.dead_ttl_ms / 1000,
     )
-    return {"queue": queue, "settings": settings, "totals": totals}
+
+
+def _merged(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict) and isinstance(merged.get(name), dict):
+            merged[name] = _merged(merged[name], value)
+        else:
+            merged[name] = value
+    return merged
 
 
 def _ms(seconds: float) -> int:

@@ -11,6 +11,7 @@ DEFAULTS = {
     "lease": 30.0,
     "max_attempts": 5,
     "backoff": {"base": 1.0, "factor": 2.0, "max": 300.0},
+    "ttl": None,
     "dedup_window": 300.0,
     "max_messages": None,
     "max_bytes": None,
@@ -48,6 +49,7 @@ def test_totals_tell_what_happened(admin: FlaskClient) -> None:
         "died": 1,
         "redriven": 1,
         "dead_dropped": 0,
+        "purged": 0,
     }
 
 

@@ -6,6 +6,7 @@ No draw depends on what the queue holds: under a real clock that is not the same
 from __future__ import annotations
 
 import functools
+import itertools
 import random
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
@@ -15,14 +16,19 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from app.errors import IdempotencyKeyReused, QueueFull, QueueNotFound
+from app.errors import IdempotencyKeyReused, QueueFull, QueueNotFound, QueuePaused
 from app.models import (
+    FOREVER_MS,
     Counts,
     DeadFilter,
     DeadLetter,
     Delivery,
     GiveBack,
+    MessageState,
     NewMessage,
+    Operation,
+    Pauses,
+    Priority,
     QueueSettings,
     QueueTotals,
     Receipt,
@@ -30,15 +36,31 @@ from app.models import (
     SettleStatus,
     format_id,
 )
-from app.storage.envelope import ID_BYTES, ended_deliveries, unseal
+from app.storage.envelope import HAS_TTL, ID_BYTES, ended_deliveries, unseal
 from app.storage.keys import QueueKeys
 from app.storage.redis_dead_letters import RedisDeadLetterStore, _letter
-from app.storage.redis_queues import RedisQueueStore
 from tests.model import model
-from tests.model.draws import BODY, BOUND, LIMIT, MESSAGE, PICK, PICKS, REASON, REQUEST_KEY, SETTINGS, TIME, TIME_AHEAD
+from tests.model.draws import (
+    BODY,
+    BOUND,
+    LIMIT,
+    MESSAGE,
+    OF_A_GROUP,
+    OPERATIONS,
+    PICK,
+    PICKS,
+    PRIORITY,
+    REASON,
+    REQUEST_KEY,
+    SETTINGS,
+    STATE,
+    TIME,
+    TIME_AHEAD,
+)
 from tests.model.model import REASONS, Letter, Message, QueueModel, Refused
 from tests.model.report import Report
 from tests.model.world import ClockTicked, World
+from tests.stores import queue_catalog, queue_store
 
 PREFIX, QUEUE = "pulpo", "orders"
 KEYS = QueueKeys.of(PREFIX, QUEUE)
@@ -92,7 +114,8 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.client = self.world.client
         self.client.flushall()
-        self.queues = RedisQueueStore(self.client, prefix=PREFIX)
+        self.queues = queue_store(self.client)
+        self.catalog = queue_catalog(self.client)
         self.dead_letters = RedisDeadLetterStore(self.client, prefix=PREFIX)
         self.model = QueueModel()
         self.numbers: dict[str, int] = {}
@@ -116,10 +139,15 @@ class QueueMachine(RuleBasedStateMachine):
     # hypothesis leaves out some rules of each example; pushes and pops have several, so that few examples are empty.
     @rule(drawn=st.lists(MESSAGE, min_size=1, max_size=4), key=REQUEST_KEY)
     @step
-    def push(self, drawn: list[tuple[Any, ...]], key: RequestKey | None) -> None:
-        messages = [NewMessage(body, kind, self._ms(delay), name) for body, kind, delay, name in drawn]
+    def push(self, drawn: list[dict[str, Any]], key: RequestKey | None) -> None:
+        messages = [NewMessage(**self._timed(each)) for each in drawn]
         self.last_push = (messages, key)
         self._push(messages, key)
+
+    @rule(drawn=st.lists(OF_A_GROUP, min_size=1, max_size=4))
+    @step
+    def push_groups(self, drawn: list[dict[str, Any]]) -> None:
+        self._push([NewMessage(**self._timed(each)) for each in drawn], None)
 
     @rule(more=st.lists(BODY, max_size=1))
     @step
@@ -127,10 +155,48 @@ class QueueMachine(RuleBasedStateMachine):
         messages, key = self.last_push
         self._push([*messages, *map(NewMessage, more)], key)
 
-    @rule(bodies=st.lists(BODY, min_size=1, max_size=4))
+    @rule(drawn=st.lists(st.tuples(BODY, PRIORITY), min_size=1, max_size=4))
     @step
-    def push_plainly(self, bodies: list[bytes]) -> None:
-        self._push([NewMessage(body) for body in bodies], None)
+    def push_plainly(self, drawn: list[tuple[bytes, Priority]]) -> None:
+        self._push([NewMessage(body, priority=priority) for body, priority in drawn], None)
+
+    @rule(operations=OPERATIONS, until=st.one_of(st.none(), TIME_AHEAD), goes_on=st.sampled_from([True, True, False]))
+    @step
+    def pause(self, operations: tuple[Operation, ...], until: tuple[int, int] | None, goes_on: bool) -> None:
+        until_ms = FOREVER_MS if until is None else self.client.now_ms + self._ms(until)
+        self._pause(operations, until_ms)
+        if goes_on:
+            self._pop(1, None, None)
+            self._push([NewMessage(b"1")], None)
+            self._pause(operations, 0)
+
+    @rule(operations=OPERATIONS)
+    @step
+    def resume(self, operations: tuple[Operation, ...]) -> None:
+        self._pause(operations, 0)
+
+    @rule(state=STATE)
+    @step
+    def purge(self, state: MessageState | None) -> None:
+        answer = self._served(lambda: self.catalog.purge(QUEUE, state))
+        expected = self._modelled(lambda: self.model.purge(state))
+        if isinstance(answer, str):
+            assert answer == expected
+        else:
+            assert (answer.gone, answer.remaining) == (expected, 0)
+            self._meet(f"purged {state or 'all'}", answer.gone > 0)
+
+    @rule(really=st.sampled_from([False, False, False, True]))
+    @step
+    def delete(self, really: bool) -> None:
+        if really:
+            answer = self._served(lambda: self.catalog.delete(QUEUE))
+            successor = self._modelled(self.model.delete)
+            if isinstance(successor, str):
+                assert answer == successor
+            else:
+                self.model = successor
+                self._meet("deleted")
 
     @rule(body=BODY, delay=TIME)
     @step
@@ -255,14 +321,22 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     @compared
     def both_describe_the_same(self) -> None:
-        described = self._served(lambda: self.queues.describe(QUEUE))
-        known = (self.model.settings, QueueTotals(**self.model.totals))
-        assert described == (known if self.model.exists else "queue not found")
+        described = self._served(lambda: self.catalog.describe(QUEUE))
+        self.model.now_ms = self.client.now_ms
+        if isinstance(described, str):
+            assert (described, self.model.exists) == ("queue not found", False)
+            return
+        assert described.settings == self.model.settings
+        assert described.totals == QueueTotals(**self.model.totals)
+        assert described.counts == Counts(*self.model.count())
+        ends = [self.model.paused_until_ms.get(each, 0) for each in ("push", "pop")]
+        assert described.pauses == Pauses(*(end if end > self.model.now_ms else None for end in ends))
+        times = [due_ms for due_ms, _ in self.model.delayed] + [each.ends_ms for each in self.model.leases.values()]
+        assert described.next_due_at_ms == min((each for each in times if each > self.model.now_ms), default=None)
 
     def _configure(self, drawn: dict[str, Any]) -> None:
-        chosen = {name: self._ms(value) if isinstance(value, tuple) else value for name, value in drawn.items()}
-        chosen_settings = QueueSettings(**chosen)
-        is_new, totals = self.queues.configure(QUEUE, chosen_settings)
+        chosen_settings = QueueSettings(**self._timed(drawn))
+        is_new, totals, _ = self.catalog.configure(QUEUE, chosen_settings)
         assert is_new == self._modelled(lambda: self.model.configure(chosen_settings))
         assert totals == QueueTotals(**self.model.totals)
 
@@ -271,17 +345,24 @@ class QueueMachine(RuleBasedStateMachine):
         expected = self._modelled(lambda: self.model.push(messages, key))
         if isinstance(answer, str) or isinstance(expected, str):
             assert answer == expected
-            self._meet(str(answer))
+            self._meet("pushed while paused" if answer == "paused" else str(answer))
             return
         assert answer.new == expected.new
         self._meet("push replayed", answer.new < len(answer.ids))
         for message_id, number in zip(answer.ids, expected.numbers, strict=True):
             assert self.numbers.setdefault(message_id, number) == number
-        assert len(self.numbers) == self.model.totals["pushed"]
+        assert len(self.numbers) == self.model.numbers
+
+    def _pause(self, operations: tuple[Operation, ...], until_ms: int) -> None:
+        answer = self._served(lambda: self.catalog.pause(QUEUE, operations, until_ms=until_ms))
+        expected = self._modelled(lambda: self.model.pause(operations, until_ms))
+        assert isinstance(answer, Pauses) or answer == expected
 
     def _pop(self, limit: int, lease_ms: int | None, key: RequestKey | None, *, waits: bool = False) -> None:
         self._stock()
-        answer = self._served(lambda: self.queues.pop(QUEUE, limit=limit, lease_ms=lease_ms, key=key, waits=waits))
+        answer = self._served(
+            lambda: self.queues.pop(QUEUE, limit=limit, lease_ms=lease_ms, key=key, waiters=int(waits))
+        )
         expected = self._modelled(lambda: self.model.pop(limit, lease_ms=lease_ms, key=key, waits=waits))
         assert not isinstance(answer, str)
         assert not isinstance(expected, str)
@@ -289,6 +370,9 @@ class QueueMachine(RuleBasedStateMachine):
             _as_delivered(each) for each, _ in expected.taken
         ]
         assert answer.lease_expires_at_ms == expected[1]
+        assert answer.is_paused == expected.is_paused
+        self._meet("queue paused", answer.is_paused)
+        self._meet("a group blocked", not answer.deliveries and any(self.model.followers.values()))
         # It may be told to look too early, since a lease that was settled may be why; never too late.
         assert expected[2] is None or (answer.due_in_ms is not None and 1 <= answer.due_in_ms <= expected[2])
         self._meet("told when the next falls due", answer.due_in_ms is not None)
@@ -322,8 +406,7 @@ class QueueMachine(RuleBasedStateMachine):
             self._pop(3, None, None)
         if not self.receipts:
             return
-        known = list(self.receipts.items())
-        chosen = [known[-1 - pick % len(known)] for pick in picks]
+        chosen = [self._receipt_at(pick) for pick in picks]
         receipts = [receipt for receipt in (Receipt.parse(text) for text, _ in chosen) if receipt]
         answer = self._served(lambda: server(receipts))
         expected = self._modelled(lambda: modelled([each for _, each in chosen]))
@@ -331,6 +414,13 @@ class QueueMachine(RuleBasedStateMachine):
         for status in expected:
             self._meet(status)
         self._meet("letters dropped", self.model.totals["dead_dropped"] > 0)
+
+    def _receipt_at(self, pick: int) -> tuple[str, model.Receipt]:
+        """Mostly one that holds something; else any."""
+        known = list(self.receipts.items())
+        standing = [pair for pair in known if not self.model._refusal(pair[1])]
+        chosen = standing if standing and pick % 4 else known
+        return chosen[-1 - pick % len(chosen)]
 
     def _redrive(self, which: DeadFilter, numbers: list[int], limit: int) -> None:
         ids = [self._id(number) for number in numbers]
@@ -355,6 +445,8 @@ class QueueMachine(RuleBasedStateMachine):
             return call()
         except QueueNotFound:
             return "queue not found"
+        except QueuePaused:
+            return "paused"
         except QueueFull as error:
             return "max_messages" if "max_messages" in error.detail else "max_bytes"
         except IdempotencyKeyReused as error:
@@ -370,6 +462,10 @@ class QueueMachine(RuleBasedStateMachine):
             return call()
         except Refused as refused:
             return refused.what
+
+    def _timed(self, drawn: dict[str, Any]) -> dict[str, Any]:
+        """What was drawn, with its times in ms."""
+        return {name: self._ms(value) if isinstance(value, tuple) else value for name, value in drawn.items()}
 
     def _ms(self, drawn: tuple[int, int]) -> int:
         units, extra_ms = drawn
@@ -395,7 +491,7 @@ class QueueMachine(RuleBasedStateMachine):
     def _any_number(self, pick: int) -> int:
         """Mostly a dead letter's; else that of any message, or of none."""
         letter = self._letter_at(pick)
-        return letter.message.number if letter and pick % 5 else pick % (self.model.totals["pushed"] + 1)
+        return letter.message.number if letter and pick % 5 else pick % (self.model.numbers + 1)
 
     def _id(self, number: int) -> UUID:
         return next((UUID(message_id) for message_id, known in self.numbers.items() if known == number), NOBODY)
@@ -410,13 +506,14 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _delivered(self, delivery: Delivery) -> tuple[Any, ...]:
         number = self.numbers[delivery.id]
-        return number, delivery.attempt, delivery.body, delivery.content_type, delivery.pushed_at_ms
+        content = (delivery.body, delivery.content_type, delivery.priority, delivery.group, delivery.attributes)
+        return number, delivery.attempt, content, delivery.pushed_at_ms
 
     def _lettered(self, letter: DeadLetter) -> tuple[Any, ...]:
         return letter.died_at_ms, letter.reason, letter.error, *self._delivered(letter.message)
 
     def _enveloped(self, envelope: bytes) -> tuple[Any, ...]:
-        return self._delivered(unseal(envelope, attempt=ended_deliveries(envelope), receipt=None))
+        return _clock_of(envelope), *self._delivered(unseal(envelope, attempt=ended_deliveries(envelope), receipt=None))
 
     def _held_by_redis(self) -> dict[str, Any]:
         """Everything that lies in the queue's keys, each message in the words of the model."""
@@ -425,24 +522,29 @@ class QueueMachine(RuleBasedStateMachine):
                 pipeline.lrange(key, 0, -1)
             for key in (KEYS.delayed, *KEYS.leased, *KEYS.dead):
                 pipeline.zrange(key, 0, -1, withscores=True)
+            pipeline.zrange(KEYS.grouped, 0, -1)
+            pipeline.hkeys(KEYS.groups)
             pipeline.hgetall(KEYS.inflight)
             pipeline.hgetall(KEYS.dead_messages)
             pipeline.hget(KEYS.queue, "bytes")
             replies: list[Any] = pipeline.execute()
         ready, delayed, leased, dead = replies[:3], replies[3], replies[4:8], replies[8:11]
-        inflight, dead_messages, size = replies[11:]
-        envelopes = [*ready[1], *(envelope for envelope, _ in delayed)]
+        grouped, groups, inflight, dead_messages, size = replies[11:]
+        followers = [(group.decode(), rest[6:]) for group, _, rest in (each.partition(b"\0") for each in grouped)]
+        envelopes = [*itertools.chain(*ready), *(envelope for envelope, _ in delayed)]
+        envelopes += [envelope for _, envelope in followers]
         envelopes += [entry[ENTRY_HEAD_BYTES:] for entry in inflight.values()]
         envelopes += [letter[3 + int.from_bytes(letter[1:3], "big") :] for letter in dead_messages.values()]
-        assert ready[0] == ready[2] == leased[0] == leased[2] == [], "every message has the normal priority"
         assert len(inflight) == sum(map(len, leased))
         assert len(dead_messages) == sum(map(len, dead))
         assert int(size or 0) == sum(len(unseal(each, attempt=0, receipt=None).body) for each in envelopes)
         assert len({envelope[:ID_BYTES] for envelope in envelopes}) == len(envelopes), "a message lies in two places"
         return {
-            "ready": [self._enveloped(envelope) for envelope in ready[1]],
+            "ready": [[self._enveloped(envelope) for envelope in part] for part in ready],
+            "followers": [(group, *self._enveloped(envelope)) for group, envelope in followers],
+            "occupied": {group.decode() for group in groups},
             "delayed": [(due_ms, *self._enveloped(envelope)) for envelope, due_ms in delayed],
-            "leased": [self._by_number(part, inflight) for part in (leased[1], leased[3])],
+            "leased": [self._by_number(part, inflight) for part in leased],
             "dead": [self._by_number(part, {}) for part in dead],
             "letters": {
                 self.numbers[format_id(message_id)]: self._lettered(_letter(0, letter))
@@ -451,25 +553,41 @@ class QueueMachine(RuleBasedStateMachine):
         }
 
     def _by_number(self, scored: list[tuple[bytes, float]], inflight: dict[bytes, bytes]) -> list[tuple[Any, ...]]:
-        """Of each member: its time, its number and, if it is leased, its attempt."""
+        """Of each member: its time, its number and, if it is leased, its attempt and what is left of its time."""
         return [
-            (time_ms, self.numbers[format_id(message_id)], int.from_bytes(inflight.get(message_id, b"")[1:3], "big"))
+            (
+                time_ms,
+                self.numbers[format_id(message_id)],
+                int.from_bytes(entry[1:3], "big"),
+                _clock_of(entry[ENTRY_HEAD_BYTES:]),
+            )
             for message_id, time_ms in scored
+            for entry in [inflight.get(message_id, b"")]
         ]
 
     def _held_by_model(self) -> dict[str, Any]:
         queue = self.model
-        leases = sorted(
-            (lease.ends_ms, lease.message.number, lease.message.attempts) for lease in queue.leases.values()
-        )
-        is_last = {number: lease.is_last for number, lease in queue.leases.items()}
+        leases = sorted(queue.leases.values(), key=queue._place_of)
         letters = sorted(queue.dead, key=lambda letter: letter.order)
         return {
-            "ready": [_as_delivered(message) for message in queue.ready],
-            "delayed": sorted((due_ms, *_as_delivered(message)) for due_ms, message in queue.delayed),
-            "leased": [[lease for lease in leases if is_last[lease[1]] == last] for last in (False, True)],
+            "ready": [[_as_held(message) for message in messages] for messages in queue.ready.values()],
+            "followers": [
+                (group, *_as_held(message))
+                for group, messages in sorted(queue.followers.items())
+                for message in messages
+            ],
+            "occupied": queue.occupied,
+            "delayed": [(due_ms, *_as_held(message)) for due_ms, _, message in sorted(queue._ordered_delayed())],
+            "leased": [
+                [
+                    (lease.ends_ms, lease.message.number, lease.message.attempts, lease.message.clock_ms)
+                    for lease in leases
+                    if queue._place_of(lease)[0] == place
+                ]
+                for place in range(4)
+            ],
             "dead": [
-                [(letter.died_at_ms, letter.message.number, 0) for letter in letters if letter.reason == reason]
+                [(letter.died_at_ms, letter.message.number, 0, None) for letter in letters if letter.reason == reason]
                 for reason in REASONS
             ],
             "letters": {each.message.number: (0, *_as_lettered(each)[1:]) for each in letters},
@@ -514,8 +632,18 @@ def _next_random() -> float:
     return drawn
 
 
+def _clock_of(envelope: bytes) -> int | None:
+    return int.from_bytes(envelope[28:34], "big") if envelope and envelope[17] & HAS_TTL else None
+
+
 def _as_delivered(message: Message) -> tuple[Any, ...]:
-    return message.number, message.attempts, message.body, message.content_type, message.pushed_at_ms
+    asked = message.asked
+    content = (asked.body, asked.content_type, asked.priority, asked.group, asked.attributes)
+    return message.number, message.attempts, content, message.pushed_at_ms
+
+
+def _as_held(message: Message) -> tuple[Any, ...]:
+    return message.clock_ms, *_as_delivered(message)
 
 
 def _as_lettered(letter: Letter) -> tuple[Any, ...]:

@@ -11,10 +11,15 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from app.models import (
+    FOREVER_MS,
+    PRIORITIES,
     DeadFilter,
     DeadReason,
     GiveBack,
+    MessageState,
     NewMessage,
+    Operation,
+    Priority,
     QueueSettings,
     QueueTotals,
     RequestKey,
@@ -36,13 +41,25 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Message:
-    """`number` counts pushes from 1; `attempts` counts deliveries."""
+    """`number` counts pushes from 1; `attempts` counts deliveries.
+
+    `clock_ms`, if it has a time to live: while it is ready, when that is over; else what is left of it.
+    """
 
     number: int
-    body: bytes
-    content_type: str | None
+    asked: NewMessage
     pushed_at_ms: int
+    ttl_ms: int | None
+    clock_ms: int | None
     attempts: int = 0
+
+    @property
+    def body(self) -> bytes:
+        return self.asked.body
+
+    @property
+    def group(self) -> str | None:
+        return self.asked.group
 
 
 class Receipt(NamedTuple):
@@ -94,6 +111,7 @@ class Popped(NamedTuple):
     taken: list[tuple[Message, Receipt | None]]
     lease_expires_at_ms: int | None
     due_in_ms: int | None
+    is_paused: bool = False
 
 
 class Counts(NamedTuple):
@@ -112,11 +130,15 @@ class QueueModel:
     now_ms: int = 0
     exists: bool = False
     settings: QueueSettings = field(default_factory=QueueSettings)
-    ready: list[Message] = field(default_factory=list)
+    ready: dict[Priority, list[Message]] = field(default_factory=lambda: {each: [] for each in PRIORITIES})
+    followers: dict[str, list[Message]] = field(default_factory=dict)
+    occupied: set[str] = field(default_factory=set)
+    paused_until_ms: dict[Operation, int] = field(default_factory=dict)
     delayed: list[tuple[int, Message]] = field(default_factory=list)
     leases: dict[int, Lease] = field(default_factory=dict)
     dead: list[Letter] = field(default_factory=list)
     totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(QueueTotals.__struct_fields__, 0))
+    numbers: int = 0
     deliveries: int = 0
     pushed_under: dict[str, Record[NewMessage]] = field(default_factory=dict)
     requests: dict[RequestKey, Record[tuple[NewMessage, ...]]] = field(default_factory=dict)
@@ -144,19 +166,18 @@ class QueueModel:
             if known:
                 numbers += known.numbers
                 continue
-            message = Message(
-                self.totals["pushed"] + len(arriving) + 1, asked.body, asked.content_type, pushed_at_ms=self.now_ms
-            )
+            message = self._new(self.numbers + len(arriving) + 1, asked)
             numbers.append(message.number)
             arriving.append((asked.delay_ms, message))
             if asked.key:
                 fresh[asked.key] = Record(asked, [message.number], until_ms)
         if arriving:
+            self._check_not_paused("push")
             self._check_room(len(arriving), sum(len(message.body) for _, message in arriving))
         self.exists = True
         self.totals["pushed"] += len(arriving)
-        self.ready += [message for delay_ms, message in arriving if not delay_ms]
-        self.delayed += [(self.now_ms + delay_ms, message) for delay_ms, message in arriving if delay_ms]
+        self.numbers += len(arriving)
+        self._add(arriving)
         self.pushed_under |= fresh
         if key:
             self.requests[key] = Record(tuple(messages), numbers, until_ms)
@@ -166,19 +187,26 @@ class QueueModel:
         if key and (standing := self._standing(key)):
             earliest_ms = min(lease.ends_ms for lease in standing)
             return Popped([(lease.message, lease.receipt) for lease in standing], earliest_ms, None)
+        paused_until_ms = self.paused_until_ms.get("pop", 0)
+        if self.now_ms < paused_until_ms:
+            is_known = waits and paused_until_ms < FOREVER_MS
+            return Popped([], None, paused_until_ms - self.now_ms if is_known else None, is_paused=True)
         self._bury_the_spent()
         self._move_the_due()
-        expired = [lease.message for lease in self._expired()]
-        taken = [*expired, *self.ready][:limit]
-        self.ready = self.ready[max(0, limit - len(expired)) :]
-        for message in taken:
-            self.leases.pop(message.number, None)
-            message.attempts += 1
+        lease_ms = self.settings.lease_ms if lease_ms is None else lease_ms
+        taken: list[Message] = []
+        for priority in PRIORITIES:
+            for lease in self._expired(priority):
+                if len(taken) == limit:
+                    break
+                del self.leases[lease.message.number]
+                self._take(lease.message, lease.ends_ms, taken, removes=not lease_ms)
+            while self.ready[priority] and len(taken) < limit:
+                self._take(self.ready[priority].pop(0), None, taken, removes=not lease_ms)
         self.totals["delivered"] += len(taken)
         self._drop_letters()
         if not taken:
             return Popped([], None, self._due_in_ms() if waits else None)
-        lease_ms = self.settings.lease_ms if lease_ms is None else lease_ms
         if not lease_ms:
             return Popped([(message, None) for message in taken], None, None)
         receipts = [self._lease(message, self.now_ms + lease_ms) for message in taken]
@@ -192,14 +220,14 @@ class QueueModel:
             refusal = self._refusal(receipt)
             statuses.append(refusal or "acked")
             if not refusal:
-                del self.leases[receipt.number]
+                self._release(self.leases.pop(receipt.number).message)
                 self.totals["acked"] += 1
         return statuses
 
     def nack(self, receipts: Sequence[Receipt], how: GiveBack, *, jitter: float) -> list[SettleStatus]:
         """`jitter`, from 0 to 1, chooses the half of a backoff that is not certain."""
         statuses: list[SettleStatus] = []
-        returning: list[Message] = []
+        returning: dict[Priority, list[Message]] = {each: [] for each in PRIORITIES}
         dying: list[Letter] = []
         for receipt in receipts:
             refusal = self._refusal(receipt)
@@ -211,12 +239,13 @@ class QueueModel:
             if how.dead or lease.is_last:
                 reason: DeadReason = "rejected" if how.dead else "max-attempts"
                 dying.append(Letter(self.now_ms, lease.message, reason, how.error))
+                self._release(lease.message)
             elif wait_ms:
                 self.delayed.append((self.now_ms + wait_ms, lease.message))
             else:
-                returning.append(lease.message)
+                returning[lease.message.asked.priority].append(self._started(lease.message, self.now_ms))
             self.totals["nacked"] += 1
-        self.ready = [*returning, *self.ready]
+        self.ready = {each: [*returning[each], *self.ready[each]] for each in PRIORITIES}
         self._bury(dying)
         if dying:
             self._drop_letters()
@@ -232,10 +261,14 @@ class QueueModel:
         return statuses
 
     def count(self) -> Counts:
-        due, expired = self._due(), self._expired()
-        ready = len(self.ready) + len(due) + len(expired)
+        due = self._due()
+        expired = [self._expired(priority) for priority in PRIORITIES]
+        followers = sum(map(len, self.followers.values()))
+        ready = followers + sum(map(len, self.ready.values())) + len(due) + sum(map(len, expired))
         running = sum(lease.ends_ms > self.now_ms for lease in self.leases.values())
-        heads = [*self.ready[:1], *(message for _, message in due[:1]), *(lease.message for lease in expired[:1])]
+        heads = [message for messages in self.ready.values() for message in messages[:1]]
+        heads += [message for _, message in due[:1]]
+        heads += [lease.message for leases in expired for lease in leases[:1]]
         return Counts(
             ready=ready,
             delayed=len(self.delayed) - len(due),
@@ -274,14 +307,37 @@ class QueueModel:
         for letter in asked[:limit]:
             self._unbury(letter)
             letter.message.attempts = 0
-            self.ready.append(letter.message)
+            letter.message.clock_ms = letter.message.ttl_ms
+            self._join(letter.message)
         moved = len(asked[:limit])
         self.totals["redriven"] += moved
         return moved, len(asked) - moved
 
+    def pause(self, operations: Sequence[Operation], until_ms: int) -> None:
+        self._check_exists()
+        for operation in operations:
+            self.paused_until_ms[operation] = until_ms
+
+    def purge(self, state: MessageState | None) -> int:
+        """Removes what is in one state, or all; how many that were."""
+        self._check_exists()
+        counts = self.count()
+        gone = {"ready": counts.ready, "delayed": counts.delayed, "leased": counts.leased, "dead": counts.dead}
+        for each in ("ready", "delayed", "leased", "dead") if state is None else (state,):
+            getattr(self, f"_purge_{each}")()
+        total = sum(gone.values()) if state is None else gone[state]
+        self.totals["purged"] += total
+        return total
+
+    def delete(self) -> QueueModel:
+        """The queue that is there after this one: none."""
+        self._check_exists()
+        return QueueModel(now_ms=self.now_ms, numbers=self.numbers, deliveries=self.deliveries)
+
     def all_messages(self) -> Iterable[Message]:
         """Every message that the queue holds, those among them that are too old to be shown."""
-        yield from self.ready
+        for messages in (*self.ready.values(), *self.followers.values()):
+            yield from messages
         yield from (message for _, message in self.delayed)
         yield from (lease.message for lease in self.leases.values())
         yield from (letter.message for letter in self.dead)
@@ -294,7 +350,24 @@ class QueueModel:
         times += [record.until_ms for record in self.requests.values()]
         times += [until_ms for until_ms, _ in self.pops.values()]
         times += [letter.died_at_ms + self.settings.dead_ttl_ms for letter in self.dead]
+        times += [message.clock_ms for each in self.ready.values() for message in each if message.clock_ms is not None]
+        times += [until_ms for until_ms in self.paused_until_ms.values() if until_ms < FOREVER_MS]
         return min((time_ms for time_ms in times if time_ms > self.now_ms), default=None)
+
+    def _new(self, number: int, asked: NewMessage) -> Message:
+        ttl_ms = self.settings.ttl_ms if asked.ttl_ms is None else asked.ttl_ms
+        return Message(number, asked, pushed_at_ms=self.now_ms, ttl_ms=ttl_ms, clock_ms=ttl_ms)
+
+    def _add(self, arriving: list[tuple[int, Message]]) -> None:
+        for delay_ms, message in arriving:
+            if delay_ms:
+                self.delayed.append((self.now_ms + delay_ms, message))
+            else:
+                self._join(message)
+
+    def _check_not_paused(self, operation: Operation) -> None:
+        if self.now_ms < self.paused_until_ms.get(operation, 0):
+            raise Refused("paused")
 
     def _pushed_under(self, key: str) -> Record[NewMessage] | None:
         record = self.pushed_under.get(key)
@@ -343,8 +416,84 @@ class QueueModel:
         return sorted(due, key=lambda pair: (pair[0], pair[1].number))
 
     def _move_the_due(self) -> None:
-        self.ready += [message for _, message in self._due()]
+        for due_ms, message in self._due():
+            self.ready[message.asked.priority].append(self._started(message, due_ms))
         self.delayed = [(due_ms, message) for due_ms, message in self.delayed if due_ms > self.now_ms]
+
+    def _started(self, message: Message, since_ms: int) -> Message:
+        """`message` as one that can be taken from then on."""
+        if message.clock_ms is not None:
+            message.clock_ms += since_ms
+        return message
+
+    def _take(self, message: Message, ended_ms: int | None, taken: list[Message], *, removes: bool) -> None:
+        """Delivers `message`, from its list or after a lease that ended; or buries it if its time is over."""
+        if message.clock_ms is not None:
+            left_ms = message.clock_ms - (self.now_ms if ended_ms is None else self.now_ms - ended_ms)
+            if left_ms <= 0:
+                self._bury([Letter(self.now_ms + left_ms, message, "expired", "")])
+                self._release(message)
+                return
+            message.clock_ms = left_ms
+        message.attempts += 1
+        taken.append(message)
+        if removes:
+            self._release(message)
+
+    def _join(self, message: Message) -> None:
+        """Puts it at the tail: behind its group, or of its list."""
+        if message.group in self.occupied:
+            self.followers.setdefault(str(message.group), []).append(message)
+            return
+        if message.group is not None:
+            self.occupied.add(message.group)
+        self.ready[message.asked.priority].append(self._started(message, self.now_ms))
+
+    def _release(self, message: Message) -> None:
+        """`message` is gone: the next of its group comes."""
+        if message.group is None:
+            return
+        followers = self.followers.get(message.group)
+        if followers:
+            self.ready["normal"].append(self._started(followers.pop(0), self.now_ms))
+        else:
+            self.occupied.remove(message.group)
+
+    def _purge_ready(self) -> None:
+        self.followers = {}
+        gone = [message for messages in self.ready.values() for message in messages]
+        gone += [message for _, message in self._due()]
+        gone += [lease.message for priority in PRIORITIES for lease in self._expired(priority)]
+        self.ready = {each: [] for each in PRIORITIES}
+        self.delayed = [pair for pair in self.delayed if pair[0] > self.now_ms]
+        for message in gone:
+            self.leases.pop(message.number, None)
+            self._release(message)
+
+    def _purge_delayed(self) -> None:
+        gone = sorted(pair for pair in self._ordered_delayed() if pair[0] > self.now_ms)
+        self.delayed = self._due()
+        for _, _, message in gone:
+            self._release(message)
+
+    def _ordered_delayed(self) -> list[tuple[int, int, Message]]:
+        return [(due_ms, message.number, message) for due_ms, message in self.delayed]
+
+    def _purge_leased(self) -> None:
+        running = [lease for lease in self.leases.values() if lease.ends_ms > self.now_ms]
+        for lease in sorted(running, key=self._place_of):
+            del self.leases[lease.message.number]
+            self._release(lease.message)
+
+    def _place_of(self, lease: Lease) -> tuple[int, int, int]:
+        place = 3 if lease.is_last else PRIORITIES.index(lease.message.asked.priority)
+        return place, lease.ends_ms, lease.message.number
+
+    def _purge_dead(self) -> None:
+        self.dead = []
+        for lease in self._spent():
+            del self.leases[lease.message.number]
+            self._release(lease.message)
 
     def _due_in_ms(self) -> int | None:
         times = [due_ms for due_ms, _ in self.delayed]
@@ -355,9 +504,9 @@ class QueueModel:
         ended = [x for x in self.leases.values() if x.is_last == is_last and x.ends_ms <= self.now_ms]
         return sorted(ended, key=lambda lease: (lease.ends_ms, lease.message.number))
 
-    def _expired(self) -> list[Lease]:
-        """Leases that ran out and will be repeated."""
-        return self._ended(is_last=False)
+    def _expired(self, priority: Priority) -> list[Lease]:
+        """Leases of `priority` that ran out and will be repeated."""
+        return [lease for lease in self._ended(is_last=False) if lease.message.asked.priority == priority]
 
     def _spent(self) -> list[Lease]:
         """Leases that ran out and were the last: dead letters that nobody moved yet."""
@@ -367,6 +516,7 @@ class QueueModel:
         spent = self._spent()
         for lease in spent:
             del self.leases[lease.message.number]
+            self._release(lease.message)
         self._bury(list(map(_letter_of, spent)))
 
     def _bury(self, letters: list[Letter]) -> None:
@@ -385,7 +535,7 @@ class QueueModel:
         if letter in self.dead:
             self.dead.remove(letter)
         else:
-            del self.leases[letter.message.number]
+            self._release(self.leases.pop(letter.message.number).message)
             self.totals["died"] += 1
 
 

@@ -18,6 +18,8 @@ WORTH_MEETING = {
         "redriven",
         "some left to redrive",
     ),
+    *("letter expired", "queue paused", "pushed while paused", "a group blocked", "deleted"),
+    *("purged all", "purged ready", "purged delayed", "purged leased", "purged dead"),
     *("letters dropped", "dead letters too old to be shown", "spent deliveries"),
 }
 

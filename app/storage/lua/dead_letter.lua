@@ -1,7 +1,7 @@
 -- dead_letter: one dead letter by its id; removes it if asked to.
 --
 -- KEYS  1 the queue's own HASH, 2 inflight HASH, 3 dead:messages HASH, 4-6 dead ZSETs by reason,
---       7 leased:last ZSET
+--       7 leased:last ZSET, 8 groups HASH, 9 grouped ZSET, 10 the ready LIST of normal priority
 -- ARGV  1 dead_ttl_ms where the queue has no setting, 2 id, 3 '1' to remove it
 -- Returns  false if there is no such queue, an empty list if no such letter, else its death (ms) and the letter
 
@@ -24,6 +24,10 @@ if removes then
   redis.call('ZREM', set, id)
   redis.call('HDEL', set == last and inflight or dead_messages, id)
   add(queue, 'bytes', -body_bytes(envelope_of_dead(letter)))
-  if set == last then add(queue, 'died', 1) end
+  if set == last then
+    local envelope = envelope_of_dead(letter)
+    if has_group(envelope) then release({KEYS[8], KEYS[9], KEYS[10]}, envelope, now) end
+    add(queue, 'died', 1)
+  end
 end
 return {died_at, letter}

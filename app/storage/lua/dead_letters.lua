@@ -1,7 +1,9 @@
 -- The dead letters: a ZSET of id -> ms of death for each reason, and a HASH of id -> dead letter.
 -- A dead letter: reason (1 byte: its place among the ZSETs), length of the error (2), error, envelope.
 
-local MAX_ATTEMPTS, REJECTED = 1, 2
+--@include groups
+
+local MAX_ATTEMPTS, REJECTED, EXPIRED = 1, 2, 3
 local MOST_AT_ONCE = 1000 -- that one script buries, drops or gives back
 
 local burials = {count = 0, bytes = 0}
@@ -21,23 +23,25 @@ local function spent_envelope(inflight, id)
   return with_ended_deliveries(envelope_of(entry), attempt_of(entry))
 end
 
-local function bury(dead, dead_messages, envelope, reason, failure, died_at)
+-- Only a message that could be taken or was leased dies, so one of a group was its head.
+local function bury(dead, dead_messages, grouping, envelope, reason, failure, died_at, now)
   local id = string.sub(envelope, 1, 16)
   redis.call('ZADD', dead[reason], died_at, id)
   redis.call('HSET', dead_messages, id, dead_letter(envelope, reason, failure))
+  if has_group(envelope) then release(grouping, envelope, now) end
   burials.count = burials.count + 1
   burials.bytes = burials.bytes + body_bytes(envelope)
 end
 
 -- Buries those whose last attempt ran out; they have been dead since their lease ended.
-local function bury_the_spent(inflight, last, dead, dead_messages, now)
+local function bury_the_spent(inflight, last, dead, dead_messages, grouping, now)
   local spent = redis.call('ZRANGEBYSCORE', last, '-inf', now, 'WITHSCORES', 'LIMIT', 0, MOST_AT_ONCE)
   for i = 1, #spent, 2 do
-    if burials.bytes >= STEP_BYTES then return end
+    if burials.bytes + promoted.bytes >= STEP_BYTES then return end
     local envelope = spent_envelope(inflight, spent[i])
     redis.call('ZREM', last, spent[i])
     redis.call('HDEL', inflight, spent[i])
-    bury(dead, dead_messages, envelope, MAX_ATTEMPTS, '', spent[i + 1])
+    bury(dead, dead_messages, grouping, envelope, MAX_ATTEMPTS, '', spent[i + 1], now)
   end
 end
 

@@ -4,10 +4,15 @@ local HEADER_BYTES = 22
 local LARGEST_ENVELOPE = 1048576 + 65536 -- bytes: the hard limit of a message, and of its metadata
 local NOTHING_DUE = 9007199254740991 -- ms: the largest integer that a score holds exactly
 local STEP_BYTES = 8388608 -- bodies that one script may read or move
+local HAS_TTL, HAS_GROUP = 4, 8 -- flags: from HAS_TTL on there is something to mind, from HAS_GROUP on a group
 
 local function body_bytes(envelope)
   local high, low = string.byte(envelope, 21, 22)
   return #envelope - HEADER_BYTES - high * 256 - low
+end
+
+local function flags_of(envelope)
+  return string.byte(envelope, 18)
 end
 
 -- 1 high, 2 normal, 3 low: the place of its lists in KEYS

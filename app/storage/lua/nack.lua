@@ -1,7 +1,8 @@
 -- nack: gives leased messages back: now, later, or to the dead letters, where a last attempt goes in any case.
 --
 -- KEYS  1 the queue's own HASH, 2 delayed ZSET, 3 inflight HASH, 4 dead:messages HASH, 5-7 ready LISTs (high, normal,
---       low), 8-11 leased ZSETs (high, normal, low, last), 12-14 dead ZSETs by reason, 15 waiting STRING
+--       low), 8-11 leased ZSETs (high, normal, low, last), 12-14 dead ZSETs by reason, 15 waiting HASH, 16 groups HASH,
+--       17 grouped ZSET
 -- ARGV  1 delay in ms (-1: the queue's backoff), 2 '1' to reject (straight to the dead letters) or '', 3 error,
 --       4 jitter (0 to 1), 5 channel of hints, 6 the queue's name, 7-11 what holds where the queue has no setting:
 --       backoff_base_ms, backoff_factor, backoff_max_ms, dead_max_messages, dead_ttl_ms,
@@ -15,6 +16,7 @@
 
 local queue, delayed, inflight, dead_messages = unpack(KEYS, 1, 4)
 local READY, LEASED, dead, waiting = 4, 7, {KEYS[12], KEYS[13], KEYS[14]}, KEYS[15]
+local grouping = {KEYS[16], KEYS[17], KEYS[READY + 2]}
 local delay, rejects, failure, jitter = tonumber(ARGV[1]), ARGV[2] == '1', ARGV[3], tonumber(ARGV[4])
 local channel, name, FIRST = ARGV[5], ARGV[6], 12
 
@@ -45,12 +47,12 @@ local function give_back(envelope, attempt)
     redis.call('ZADD', delayed, now + wait, envelope)
     first_due = math.min(first_due, now + wait)
   else
-    table.insert(returning[priority_of(envelope)], 1, envelope)
+    table.insert(returning[priority_of(envelope)], 1, started(envelope, now))
   end
 end
 
 for i = FIRST, #ARGV, 2 do
-  if bytes >= STEP_BYTES then break end
+  if bytes + promoted.bytes >= STEP_BYTES then break end
   local id = ARGV[i]
   local entry, place = held(inflight, KEYS[LEASED + LAST], id, ARGV[i + 1])
   if entry then
@@ -61,7 +63,7 @@ for i = FIRST, #ARGV, 2 do
     nacked = nacked + 1
     bytes = bytes + body_bytes(envelope)
     if rejects or place == LAST then
-      bury(dead, dead_messages, envelope, rejects and REJECTED or MAX_ATTEMPTS, failure, now)
+      bury(dead, dead_messages, grouping, envelope, rejects and REJECTED or MAX_ATTEMPTS, failure, now, now)
     else
       give_back(envelope, attempt)
     end
@@ -79,5 +81,5 @@ if burials.count > 0 then
 end
 if nacked > 0 then falls_due(queue, first_due) end
 add(queue, 'nacked', nacked)
-publish_hint(waiting, channel, name, nacked - burials.count)
+publish_hint(waiting, channel, name, nacked - burials.count + promoted.count)
 return reply

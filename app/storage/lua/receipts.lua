@@ -15,6 +15,10 @@ local function held(inflight, last, id, nonce)
   return entry, place
 end
 
+local function flags_of_entry(entry)
+  return string.byte(entry, 37)
+end
+
 local function attempt_of(entry)
   local high, low = string.byte(entry, 2, 3)
   return high * 256 + low

@@ -1,8 +1,9 @@
--- redrive: gives dead letters back to the tail of their list, oldest death first, with no attempt counted. Deliveries
--- whose last attempt ran out are among them, wherever they still lie; what is too old to be kept is not.
+-- redrive: gives dead letters back to the tail of their list or group, oldest death first, with no attempt counted and
+-- all of their time to live. Deliveries whose last attempt ran out are among them, wherever they still lie; what is too
+-- old to be kept is not.
 --
 -- KEYS  1 the queue's own HASH, 2 inflight HASH, 3 dead:messages HASH, 4-6 dead ZSETs by reason,
---       7 leased:last ZSET, 8-10 ready LISTs (high, normal, low), 11 waiting STRING
+--       7 leased:last ZSET, 8 groups HASH, 9 grouped ZSET, 10-12 ready LISTs (high, normal, low), 13 waiting HASH
 -- ARGV  1 dead_ttl_ms where the queue has no setting, 2 most letters, 3 and 4 earliest and latest death (ms),
 --       5 reason (its place, 0: any), 6 channel of hints, 7 the queue's name,
 --       then the ids to give back (none: all that the filter lets through)
@@ -14,7 +15,8 @@
 --@include hints
 
 local queue, inflight, dead_messages = KEYS[1], KEYS[2], KEYS[3]
-local sets, ready, waiting = {KEYS[4], KEYS[5], KEYS[6], KEYS[7]}, {KEYS[8], KEYS[9], KEYS[10]}, KEYS[11]
+local sets, ready, waiting = {KEYS[4], KEYS[5], KEYS[6], KEYS[7]}, {KEYS[10], KEYS[11], KEYS[12]}, KEYS[13]
+local grouping = {KEYS[8], KEYS[9], ready[2]}
 local most, earliest, latest, reason = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local channel, name, FIRST_ID = ARGV[6], ARGV[7], 8
 
@@ -51,22 +53,29 @@ end
 
 -- Nothing may fail after the first write, so a key of the wrong type must fail here.
 for priority = 1, 3 do redis.call('LLEN', ready[priority]) end
+redis.call('HLEN', grouping[GROUPS])
+redis.call('ZCARD', grouping[GROUPED])
 
 local is_by_id = #ARGV >= FIRST_ID
 local asked = is_by_id and asked_by_id() or first_dead(sets, reason, earliest, latest, now, 0, '', most)
 local moved, bytes, died = 0, 0, 0
 for _, item in ipairs(asked) do
-  if moved >= most or bytes >= STEP_BYTES then break end
+  if moved >= most or bytes + promoted.bytes >= STEP_BYTES then break end
   local id, source = item[2], item[3]
-  local envelope = with_ended_deliveries(envelope_at(id, source), 0)
+  local envelope = wound_up(with_ended_deliveries(envelope_at(id, source), 0))
   redis.call('ZREM', sets[source], id)
   redis.call('HDEL', source == SPENT and inflight or dead_messages, id)
-  redis.call('RPUSH', ready[priority_of(envelope)], envelope)
+  if has_group(envelope) then
+    if source == SPENT then release(grouping, envelope, now) end
+    join(grouping, queue, envelope, now)
+  else
+    redis.call('RPUSH', ready[priority_of(envelope)], started(envelope, now))
+  end
   bytes = bytes + body_bytes(envelope)
   moved = moved + 1
   if source == SPENT then died = died + 1 end
 end
 add(queue, 'died', died)
 add(queue, 'redriven', moved)
-publish_hint(waiting, channel, name, moved)
+publish_hint(waiting, channel, name, moved + promoted.count)
 return {moved, is_by_id and #asked - moved or left_of_filter(), now}

@@ -1,0 +1,26 @@
+"""GET /queues/{queue}/messages: a look at what lies in a queue; nothing changes by it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from app.web import dead_letters
+from app.web.context import services
+from app.web.exchange import json_response
+from app.web.guard import requires
+from app.web.peeks import read_peek, write_peek
+
+bp = Blueprint("messages", __name__)
+
+
+@bp.get("/queues/<queue>/messages")
+@requires("peek")
+def messages(queue: str) -> Response:
+    if request.args.get("state") == "dead":
+        letters = dead_letters.read_peek()
+        page = services().dead_letters.page(queue, letters.filter, limit=letters.limit, cursor=letters.place)
+        return json_response(dead_letters.write_peek(page))
+    asked = read_peek()
+    return json_response(
+        write_peek(asked, services().catalog.peek(queue, asked.state, offset=asked.offset, limit=asked.limit))
+    )

@@ -1,0 +1,168 @@
+"""The rules of the queues themselves: settings, pauses, what lies in them, and their end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from app.errors import Conflict, PreconditionFailed
+from app.models import (
+    FOREVER_MS,
+    Actor,
+    Counts,
+    Deed,
+    MessageState,
+    Operation,
+    Pauses,
+    PeekPage,
+    Principal,
+    Purged,
+    QueueDescription,
+    QueueSettings,
+    QueueTotals,
+)
+from app.services.names import check_queue_name
+from app.services.ports import AuditLog, CatalogStore
+
+MAX_SECONDS = 3.0
+CHANGE_TRIES = 5
+NAMES_AT_ONCE = 1000
+MAX_NAMES_LOOKED_AT = 10_000
+
+
+class Listed(NamedTuple):
+    """A queue in a list, and what it holds."""
+
+    queue: str
+    counts: Counts
+
+
+class QueueCatalog:
+    """Every queue there is, by name. All methods but `configure` and `page` raise `QueueNotFound`."""
+
+    def __init__(self, store: CatalogStore, audit: AuditLog) -> None:
+        self._store = store
+        self._audit = audit
+
+    def configure(
+        self, queue: str, settings: QueueSettings, *, tags: Sequence[str], by: Actor
+    ) -> tuple[bool, QueueTotals, str]:
+        """Gives a queue its settings in place of those it has; whether that made the queue, its totals, its new tag.
+
+        Raises `PreconditionFailed` if there are `tags` and the settings have none of them (`*`: the queue exists).
+        """
+        check_queue_name(queue)
+        answer = self._store.configure(queue, settings, tags=tags)
+        self._audit.record_done(Deed(by, "queue.configure", queue, detail=_changed(settings)))
+        return answer
+
+    def change(
+        self,
+        queue: str,
+        change: Callable[[QueueSettings], QueueSettings],
+        *,
+        tags: Sequence[str],
+        by: Actor,
+    ) -> tuple[QueueSettings, QueueTotals, str]:
+        """Changes the settings that a queue has, as they are at that moment; answers them, its totals, its new tag.
+
+        Raises `PreconditionFailed` as `configure` does, `Conflict` if others change them all the time.
+        """
+        for _ in range(CHANGE_TRIES):
+            known = self.describe(queue)
+            if tags and "*" not in tags and known.tag not in tags:
+                raise PreconditionFailed("The queue is not as If-Match says: it was changed since.")
+            settings = change(known.settings)
+            try:
+                _, totals, tag = self._store.configure(queue, settings, tags=[known.tag])
+            except PreconditionFailed:
+                continue  # somebody was quicker: look again
+            self._audit.record_done(Deed(by, "queue.configure", queue, detail=_changed(settings)))
+            return settings, totals, tag
+        raise Conflict("Others change this queue at the same time; try again.")
+
+    def describe(self, queue: str) -> QueueDescription:
+        """All there is to say of a queue."""
+        check_queue_name(queue)
+        return self._store.describe(queue)
+
+    def pause(self, queue: str, operations: Sequence[Operation], *, until_ms: int | None, by: Actor) -> Pauses:
+        """Stops `operations`, until a time or until somebody resumes them."""
+        check_queue_name(queue)
+        pauses = self._store.pause(queue, operations, until_ms=FOREVER_MS if until_ms is None else until_ms)
+        self._audit.record_done(Deed(by, "queue.pause", queue, detail=" ".join(operations)))
+        return pauses
+
+    def resume(self, queue: str, operations: Sequence[Operation], *, by: Actor) -> Pauses:
+        """Lets `operations` go on."""
+        check_queue_name(queue)
+        pauses = self._store.pause(queue, operations, until_ms=0)
+        self._audit.record_done(Deed(by, "queue.resume", queue, detail=" ".join(operations)))
+        return pauses
+
+    def delete(self, queue: str, *, by: Actor) -> None:
+        """Removes a queue and all that it holds."""
+        check_queue_name(queue)
+        self._store.delete(queue)
+        self._audit.record_done(Deed(by, "queue.delete", queue))
+
+    def purge(self, queue: str, state: MessageState | None, *, by: Actor) -> Purged:
+        """Empties a queue: all at once, or what is in one `state`, a thousand to a step, so that Redis is not blocked.
+
+        Ends once as many went as were there at first, or after 3 s, and says how many are left.
+        """
+        check_queue_name(queue)
+        total = self._purge(queue, state)
+        self._audit.record_done(Deed(by, "queue.purge", queue, detail=f"{state or 'all'}: {total.gone} gone"))
+        return total
+
+    def _purge(self, queue: str, state: MessageState | None) -> Purged:
+        started = time.monotonic()
+        total = self._store.purge(queue, state)
+        held = total.gone + total.remaining
+        while total.remaining and total.gone < held and time.monotonic() - started < MAX_SECONDS:
+            step = self._store.purge(queue, state)
+            total = Purged(total.gone + step.gone, step.remaining)
+        return total
+
+    def peek(self, queue: str, state: MessageState, *, offset: int, limit: int) -> PeekPage:
+        """Up to `limit` messages in `state`, after `offset` others; nothing changes by it."""
+        check_queue_name(queue)
+        return self._store.peek(queue, state, offset=offset, limit=limit)
+
+    def page(self, caller: Principal, *, after: str, limit: int) -> tuple[list[Listed], str | None]:
+        """Up to `limit` of the queues that `caller` may count, by name, beyond `after`; and where to go on, if at all.
+
+        Looks at 10,000 names at most, so that a caller who may see few of many gets pages with fewer, or none.
+        """
+        found: list[Listed] = []
+        looked_at = 0
+        while looked_at < MAX_NAMES_LOOKED_AT:
+            names = self._store.page(after=after, limit=NAMES_AT_ONCE)
+            looked_at += len(names)
+            visible = [name for name in names if caller.may("count", name)]
+            for part in _parts(visible, limit + 1):
+                # A name without a queue: it is listed before its first push, and struck off before its end.
+                counted = zip(part, self._store.counts(part), strict=True)
+                found += [Listed(name, counts) for name, counts in counted if counts is not None]
+                if len(found) > limit:
+                    return found[:limit], found[limit - 1].queue
+            if len(names) < NAMES_AT_ONCE:
+                return found, None
+            after = names[-1]
+        return found, after
+
+
+def _parts(names: Sequence[str], size: int) -> list[Sequence[str]]:
+    """`names` in parts of `size`."""
+    return [names[start : start + size] for start in range(0, len(names), size)]
+
+
+def _changed(settings: QueueSettings) -> str:
+    """The settings that are not the defaults."""
+    defaults = msgspec.structs.asdict(QueueSettings())
+    own = {name: value for name, value in msgspec.structs.asdict(settings).items() if value != defaults[name]}
+    return " ".join(f"{name}={value}" for name, value in own.items())

@@ -1,0 +1,50 @@
+"""The index of queues: their names, in one place for all of a prefix (decision 0003)."""
+
+from __future__ import annotations
+
+from redis import Redis
+
+from app.errors import TooManyQueues
+from app.storage.keys import queue_index
+from app.storage.redis_client import translating_errors
+from app.storage.scripts import Script
+
+MAX_REMEMBERED_QUEUES = 10_000
+
+
+class QueueIndex:
+    """Knows which names it has listed, so that a push to a queue that is in use costs nothing more."""
+
+    def __init__(self, client: Redis, *, prefix: str, most: int) -> None:
+        self._client = client
+        self._key = queue_index(prefix)
+        self._most = most
+        self._listed: set[str] = set()
+        self._enlist = Script("enlist")
+
+    def __contains__(self, queue: str) -> bool:
+        """Whether this process has listed `queue`."""
+        return queue in self._listed
+
+    def add(self, queue: str) -> None:
+        """Lists `queue`. Raises `TooManyQueues`, `StoreUnavailable`, `StoreFull`."""
+        self._listed.discard(queue)
+        if not self._enlist.run(self._client, [self._key], [queue, self._most]):
+            raise TooManyQueues(
+                f"There are {self._most} queues, as many as PULPO_MAX_QUEUES allows; delete some, or allow more."
+            )
+        if len(self._listed) >= MAX_REMEMBERED_QUEUES:
+            self._listed.clear()
+        self._listed.add(queue)
+
+    def remove(self, queue: str) -> None:
+        """Strikes `queue` off."""
+        self._listed.discard(queue)
+        with translating_errors():
+            self._client.zrem(self._key, queue)
+
+    def page(self, *, after: str, limit: int) -> list[str]:
+        """Up to `limit` names in the order of their bytes, beyond `after`."""
+        with translating_errors():
+            names = self._client.zrangebylex(self._key, f"({after}" if after else "-", "+", start=0, num=limit)
+        return [bytes(name).decode() for name in names]  # type: ignore[arg-type]
