@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases model kills floods script-cost long-poll lint audit format requirements container clean
+.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying lint audit format requirements container clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -24,6 +24,10 @@ leases:  ## 20,000 messages, 8 producers, 8 consumers of which some never ack: e
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.concurrency.leases
 
+groups:  ## 100 groups, 8 consumers that crash, 20,000 messages: in order, and no group stuck
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m tests.concurrency.groups $(ARGS)
+
 model:  ## Compare a queue in Redis with a model of it, 10,000 steps on a clock that is moved
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.model.long $(ARGS)
@@ -43,6 +47,10 @@ script-cost:  ## Measure what each script costs inside Redis, a thousand and a m
 long-poll:  ## Measure what 500 waiters cost and how soon they hear of a message
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m bench.long_poll $(ARGS)
+
+emptying:  ## Measure how long Redis stands still while a million messages are purged or deleted
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m bench.emptying $(ARGS)
 
 lint:  ## Check style, types and layers
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt

@@ -81,7 +81,7 @@ def redis_client(redis_server: PrivateRedis) -> Iterator[Redis]:
 @pytest.fixture
 def settings(tmp_path: Path, user_table: Path, redis_server: PrivateRedis, redis_client: Redis) -> Settings:
     shutil.copy(user_table, tmp_path / "pulpo.db")
-    return Settings(data_dir=tmp_path, secret=Secret(SECRET), redis_url=Secret(redis_server.url))
+    return Settings(data_dir=tmp_path, secret=Secret(SECRET), redis_url=Secret(redis_server.user_url))
 
 
 @pytest.fixture

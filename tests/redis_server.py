@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -18,12 +19,14 @@ from redis.exceptions import BusyLoadingError, ConnectionError
 from app.storage.embedded import find_server, server_command
 
 START_SECONDS = 10.0
+ACL_RULES = Path(__file__).resolve().parents[1] / "deploy" / "redis" / "acl-rules"
 
 
 class PrivateRedis:
     """A server that only its unix socket reaches; a context that stops it and removes its files.
 
-    The environment's `REDIS_SERVER` chooses the program, so that the suite can be run against several.
+    The environment's `REDIS_SERVER` chooses the program, so that the suite can be run against several. `url` is for the
+    tests themselves; `user_url` for what they test: its user may do what `deploy/redis/acl-rules` says.
     """
 
     def __init__(self, *options: str, program: str | None = None, variables: Mapping[str, str] | None = None) -> None:
@@ -31,6 +34,9 @@ class PrivateRedis:
         self.directory = Path(tempfile.mkdtemp(prefix="pulpo-redis-"))
         self.socket = self.directory / "redis.sock"
         self.url = f"unix://{self.socket}"
+        self.knows_waitaof = False
+        self._password = secrets.token_hex(16)
+        self.user_url = f"unix://pulpo:{self._password}@{self.socket}"
         program = program or os.environ.get("REDIS_SERVER") or find_server()
         command = server_command(program, self.socket, self.directory, "everysec")
         # A locale that compares strings by its own rules, as servers have outside of containers.
@@ -45,7 +51,16 @@ class PrivateRedis:
                     log = self.directory / "redis.log"
                     raise RuntimeError(f"Redis did not start: {log.read_text() if log.exists() else 'no log'}")
                 time.sleep(0.005)
+            self._add_user(client)
         return self
+
+    def _add_user(self, client: Redis) -> None:
+        self.knows_waitaof = tuple(map(int, client.info("server")["redis_version"].split(".")[:2])) >= (7, 2)
+        rules = ACL_RULES.read_text(encoding="ascii").split()
+        if not self.knows_waitaof:
+            rules.remove("+waitaof")
+        command = ["ACL", "SETUSER", "pulpo", "reset", "on", f">{self._password}", *rules]
+        client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGCONT)
@@ -56,6 +71,10 @@ class PrivateRedis:
     def freeze(self) -> None:
         """Makes it take connections and answer nothing."""
         self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Makes it go on."""
+        self.process.send_signal(signal.SIGCONT)
 
 
 def _answers(client: Redis) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import ipaddress
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis import Redis
 from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
 
 from app.storage.keys import login_counters
 
@@ -78,7 +81,8 @@ class RedisLoginLimits:
         if time.monotonic() >= self._memory_until:
             try:
                 return use(self._shared)
-            except RedisError:
+            except RedisError as error:
+                log.warning("logins are counted in memory for a while: %s", error)
                 self._memory_until = time.monotonic() + WITHOUT_REDIS_SECONDS
         if self._memory is None or len(self._memory.storage) > MOST_REMEMBERED:
             self._memory = MemoryStorage()

@@ -1,6 +1,9 @@
 """Kills a worker, all of the server, or its Redis (`always`) under load, and looks for what was promised.
 
-    python -m tests.chaos.kills [--rounds 20] [--seed N]
+    python -m tests.chaos.kills [--rounds 20] [--seed N] [--durable]
+
+With `--durable`, Redis writes to disk each second only, each push asks for the proof that it lasts, and only Redis is
+killed.
 
 No push that was answered 201 is lost, and nothing whose ack was answered 200 is delivered afterwards. A call without
 an answer may have happened or not.
@@ -54,17 +57,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--durable", action="store_true")
     asked = parser.parse_args(arguments)
     print(f"seed {asked.seed}")
     chance, record = random.Random(asked.seed), Record()
+    victims, fsync = (("redis",), "everysec") if asked.durable else (VICTIMS, "always")
     with tempfile.TemporaryDirectory() as directory:
-        service = Service(Path(directory), PULPO_FSYNC="always", PULPO_WORKERS="2")
+        service = Service(Path(directory), PULPO_FSYNC=fsync, PULPO_WORKERS="2")
         try:
             service.start()
             headers = {"Authorization": f"Bearer {service.token()}"}
+            if asked.durable:
+                headers["Prefer"] = "durable"
             httpx.put(f"{service.url}{QUEUE}", json={"max_attempts": 1000}, headers=headers).raise_for_status()
             for number in range(asked.rounds):
-                run_round(service, headers, VICTIMS[number % len(VICTIMS)], record, chance)
+                run_round(service, headers, victims[number % len(victims)], record, chance)
             drain(service, headers, record)
         finally:
             service.kill()

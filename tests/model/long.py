@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"model: {kind} time, seed {asked.seed}", flush=True)
     started = time.monotonic()
     with opened as world:
-        server = world.client.info("server")
+        server = world.admin.info("server")
         print(f"model: {server.get('server_name', 'redis')} {server.get('valkey_version', server['redis_version'])}")
         report = run(world, steps=asked.steps, seed_number=asked.seed, shrinks=kind == "moved")
     print(f"model: {report}, {kind} time, {time.monotonic() - started:.0f} s")

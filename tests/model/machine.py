@@ -113,7 +113,7 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.client = self.world.client
-        self.client.flushall()
+        self.world.admin.flushall()
         self.queues = queue_store(self.client)
         self.catalog = queue_catalog(self.client)
         self.dead_letters = RedisDeadLetterStore(self.client, prefix=PREFIX)
@@ -517,7 +517,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _held_by_redis(self) -> dict[str, Any]:
         """Everything that lies in the queue's keys, each message in the words of the model."""
-        with self.client.pipeline(transaction=True) as pipeline:
+        with self.world.admin.pipeline(transaction=True) as pipeline:
             for key in KEYS.ready:
                 pipeline.lrange(key, 0, -1)
             for key in (KEYS.delayed, *KEYS.leased, *KEYS.dead):

@@ -96,9 +96,10 @@ class MovedClock:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`unit_ms`: how long a short lease is."""
+    """`client` may do what Pulpo's user may, `admin` everything. `unit_ms`: how long a short lease is."""
 
     client: TimedRedis
+    admin: Redis
     clock: Clock
     unit_ms: int
 
@@ -106,8 +107,8 @@ class World:
 @contextmanager
 def real_time() -> Iterator[World]:
     """Any server, on the machine's own clock."""
-    with PrivateRedis() as server, TimedRedis.from_url(server.url) as client:
-        yield World(client, RealClock(), REAL_UNIT_MS)
+    with PrivateRedis() as server, TimedRedis.from_url(server.user_url) as client, Redis.from_url(server.url) as admin:
+        yield World(client, admin, RealClock(), REAL_UNIT_MS)
 
 
 @contextmanager
@@ -124,11 +125,12 @@ def moved_time(library: Path) -> Iterator[World]:
         program = os.environ.get("REDIS_SERVER") or _packaged_server()
         with (
             PrivateRedis(program=program, variables=variables) as server,
-            TimedRedis.from_url(server.url) as client,
+            TimedRedis.from_url(server.user_url) as client,
+            Redis.from_url(server.url) as admin,
         ):
             clock.client = client
             clock.advance(1)
-            yield World(client, clock, MOVED_UNIT_MS)
+            yield World(client, admin, clock, MOVED_UNIT_MS)
 
 
 def find_libfaketime() -> Path | None:

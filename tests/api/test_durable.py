@@ -1,0 +1,135 @@
+"""`Prefer: durable`: proven or refused, never claimed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+
+from app.settings import Secret, Settings
+from tests.api.answers import problem
+from tests.conftest import MakeApp, client_of
+from tests.redis_server import PrivateRedis
+from tests.service import free_port, wait_until
+
+DURABLE = {"Prefer": "durable"}
+
+
+def client_to(redis: PrivateRedis, settings: Settings, make_app: MakeApp, **changes: object) -> FlaskClient:
+    there = {"redis_url": Secret(redis.user_url)} | changes
+    return client_of(make_app(msgspec.structs.replace(settings, **there)), "admin")
+
+
+def is_empty(redis: PrivateRedis) -> bool:
+    with Redis.from_url(redis.url) as client:
+        return not client.keys()
+
+
+@contextmanager
+def a_replica_of(port: int) -> Iterator[PrivateRedis]:
+    with PrivateRedis("--replicaof", f"127.0.0.1 {port}") as replica, Redis.from_url(replica.url) as client:
+        wait_until(lambda: client.info("replication")["master_link_status"] == "up")
+        yield replica
+
+
+def test_a_push_says_that_the_proof_was_given(redis_server: PrivateRedis, admin: FlaskClient) -> None:
+    answer = admin.post("/push", json={"message": 1}, headers=DURABLE)
+    if redis_server.knows_waitaof:
+        assert (answer.status_code, answer.headers["Preference-Applied"]) == (201, "durable")
+        assert answer.get_json().keys() == {"queue", "id"}
+        assert admin.get("/count").get_json()["count"] == 1
+    else:
+        assert "7.2" in problem(answer, 503, "not-durable")["detail"]
+        assert admin.get("/count").get_json()["count"] == 0
+
+
+def test_without_the_preference_nothing_is_said(admin: FlaskClient) -> None:
+    answer = admin.post("/push", json={"message": 1}, headers={"Prefer": "respond-async, wait=10"})
+    assert (answer.status_code, "Preference-Applied" in answer.headers) == (201, False)
+
+
+def test_a_server_that_writes_before_it_answers_proves_it_whatever_its_age(
+    settings: Settings, make_app: MakeApp
+) -> None:
+    with PrivateRedis("--appendfsync", "always") as redis:
+        admin = client_to(redis, settings, make_app)
+        preferences = {"Prefer": "respond-async, DURABLE"}
+        answer = admin.post("/push", json={"messages": [{"message": 1}]}, headers=preferences)
+        assert (answer.status_code, answer.headers["Preference-Applied"]) == (201, "durable")
+
+
+def test_a_server_that_keeps_no_file_is_refused_before_anything_is_written(
+    settings: Settings, make_app: MakeApp
+) -> None:
+    with PrivateRedis("--appendonly", "no") as redis:
+        admin = client_to(redis, settings, make_app)
+        answer = admin.post("/push", json={"message": 1}, headers=DURABLE)
+        assert answer.headers["Retry-After"] == "1"
+        assert "appendonly" in problem(answer, 503, "not-durable")["detail"]
+        assert is_empty(redis)
+
+
+def test_a_replay_is_proven_anew(redis_server: PrivateRedis, admin: FlaskClient) -> None:
+    if not redis_server.knows_waitaof:
+        pytest.skip("this server proves nothing, as the first test shows")
+    headers = DURABLE | {"Idempotency-Key": "k"}
+    first = admin.post("/push", json={"message": 1}, headers=headers)
+    again = admin.post("/push", json={"message": 1}, headers=headers)
+    assert again.get_json() == first.get_json()
+    assert (again.status_code, again.headers["Preference-Applied"]) == (200, "durable")
+
+
+class TestReplicas:
+    @pytest.fixture
+    def port(self) -> int:
+        return free_port()
+
+    @pytest.fixture
+    def primary(self, port: int) -> Iterator[PrivateRedis]:
+        options = ("--port", str(port), "--appendfsync", "always", "--repl-diskless-sync-delay", "0")
+        with PrivateRedis(*options) as redis:
+            yield redis
+
+    def test_a_push_waits_for_as_many_as_are_asked_for(
+        self, settings: Settings, make_app: MakeApp, primary: PrivateRedis, port: int
+    ) -> None:
+        admin = client_to(primary, settings, make_app, durable_replicas=1)
+        with a_replica_of(port) as replica:
+            answer = admin.post("/push", json={"message": 1}, headers=DURABLE)
+            assert (answer.status_code, answer.headers["Preference-Applied"]) == (201, "durable")
+            with Redis.from_url(replica.url) as client:
+                assert client.llen("pulpo:{default}:ready:normal") == 1
+
+    def test_without_a_replica_nothing_is_written(
+        self, settings: Settings, make_app: MakeApp, primary: PrivateRedis
+    ) -> None:
+        admin = client_to(primary, settings, make_app, durable_replicas=1)
+        answer = admin.post("/push", json={"message": 1}, headers=DURABLE)
+        assert "PULPO_DURABLE_REPLICAS" in problem(answer, 503, "not-durable")["detail"]
+        assert is_empty(primary)
+
+    def test_a_replica_that_lags_is_told_with_the_ids_after_two_seconds(
+        self, settings: Settings, make_app: MakeApp, primary: PrivateRedis, port: int
+    ) -> None:
+        admin = client_to(primary, settings, make_app, durable_replicas=1)
+        headers = DURABLE | {"Idempotency-Key": "k"}
+        with a_replica_of(port) as replica:
+            replica.freeze()
+            started = time.monotonic()
+            answer = admin.post("/push", json={"message": 1}, headers=headers)
+            assert 1.5 < time.monotonic() - started < 3
+            assert (answer.status_code, answer.get_json()["code"]) == (503, "not-durable")
+            (message_id,) = answer.get_json()["ids"]
+            # The same again: it is not pushed twice, and the proof is still not there.
+            again = admin.post("/push", json={"message": 1}, headers=headers)
+            assert (again.status_code, again.get_json()["ids"]) == (503, [message_id])
+            replica.thaw()
+            proven = admin.post("/push", json={"message": 1}, headers=headers)
+            assert (proven.status_code, proven.get_json()["id"]) == (200, message_id)
+        assert admin.post("/pop").get_json()["id"] == message_id
+        assert admin.get("/count").get_json()["count"] == 0
