@@ -46,6 +46,13 @@ GUARDED = [
     ("POST", "/extend", False),
     ("GET", QUEUE, True),
     ("PUT", QUEUE, True),
+    ("GET", "/queues", False),
+    ("PATCH", QUEUE, True),
+    ("DELETE", QUEUE, True),
+    ("POST", f"{QUEUE}/purge", True),
+    ("POST", f"{QUEUE}/pause", True),
+    ("POST", f"{QUEUE}/resume", True),
+    ("GET", f"{QUEUE}/messages", True),
     ("GET", f"{QUEUE}/dead", True),
     ("GET", f"{QUEUE}/dead/{NO_SUCH_ID}", True),
     ("DELETE", f"{QUEUE}/dead/{NO_SUCH_ID}", True),
@@ -147,6 +154,7 @@ def cases(service: Service, admin: Credentials, limited: Credentials) -> Iterato
     yield from _settle_faults(service, token, narrow)
     yield from _queue_cases(service, token)
     yield from _dead_cases(service, token)
+    yield from _catalog_cases(service, token)
     yield Case("GET /info", "good", 200, service.call("GET", "/info", token=token))
     yield Case("GET /me", "good", 200, service.call("GET", "/me", token=token))
     yield Case("POST /logout", "good", 200, service.call("POST", "/logout", token=token))
@@ -214,6 +222,10 @@ def _push_faults(service: Service, token: str) -> Iterator[Case]:
         ("a list", 422, b"[]"),
         ("an unknown field", 422, b'{"message":1,"dealy":1}'),
         ("a delay below 0", 422, b'{"message":1,"delay":-1}'),
+        ("a ttl of 0", 422, b'{"message":1,"ttl":0}'),
+        ("an unknown priority", 422, b'{"message":1,"priority":"urgent"}'),
+        ("a group with a delay", 422, b'{"message":1,"group":"g","delay":1}'),
+        ("an attribute that is a number", 422, b'{"message":1,"attributes":{"a":1}}'),
         ("1,001 messages", 422, too_many),
         ("one bad item", 422, b'{"messages":[{"message":1},{"delay":1}]}'),
         ("over 1 MiB", 413, b'{"message":"' + b"x" * 1_100_000 + b'"}'),
@@ -302,6 +314,35 @@ def _dead_cases(service: Service, token: str) -> Iterator[Case]:
     yield call("good", 200, "POST", f"{QUEUE}/redrive")
     yield call("junk ids", 422, "POST", f"{QUEUE}/redrive", b'{"ids":["junk"]}')
     yield call("no such queue", 404, "POST", "/queues/route-table.none/redrive")
+
+
+def _catalog_cases(service: Service, token: str) -> Iterator[Case]:
+    def call(name: str, expected: int, method: str, path: str, body: bytes | None = None) -> Case:
+        return Case(f"{method} {path}", name, expected, service.call(method, path, token=token, body=body))
+
+    yield call("good", 200, "GET", "/queues")
+    yield call("limit 0", 422, "GET", "/queues?limit=0")
+    yield call("junk cursor", 422, "GET", "/queues?cursor=junk")
+    yield call("good", 200, "PATCH", QUEUE, b'{"lease":60,"ttl":null}')
+    yield call("an attempt too few", 422, "PATCH", QUEUE, b'{"max_attempts":0}')
+    yield call("a list", 422, "PATCH", QUEUE, b"[]")
+    for state in ("ready", "delayed", "leased", "dead"):
+        yield call(f"good, {state}", 200, "GET", f"{QUEUE}/messages?state={state}")
+    yield call("unknown state", 422, "GET", f"{QUEUE}/messages?state=gone")
+    yield call("junk cursor", 422, "GET", f"{QUEUE}/messages?cursor=junk")
+    yield call("good", 200, "POST", f"{QUEUE}/pause", b'{"operation":"push"}')
+    yield call("while pushes are paused", 409, "POST", f"{QUEUE}/push", b'{"message":1}')
+    yield call("until a time that is over", 422, "POST", f"{QUEUE}/pause", b'{"until":"2020-01-01T00:00:00Z"}')
+    yield call("good", 200, "POST", f"{QUEUE}/resume")
+    yield call("unknown operation", 422, "POST", f"{QUEUE}/resume", b'{"operation":"count"}')
+    yield call("without confirm", 422, "POST", f"{QUEUE}/purge")
+    yield call("good", 200, "POST", f"{QUEUE}/purge?confirm=route-table&state=ready")
+    yield call("confirm of another", 422, "DELETE", f"{QUEUE}?confirm=other")
+    yield call("good", 200, "DELETE", f"{QUEUE}?confirm=route-table")
+    yield call("a second time", 404, "DELETE", f"{QUEUE}?confirm=route-table")
+    for method, path in (("PATCH", ""), ("POST", "/pause"), ("POST", "/resume"), ("GET", "/messages")):
+        yield call("no such queue", 404, method, QUEUE + path)
+    yield call("no such queue", 404, "POST", f"{QUEUE}/purge?confirm=route-table")
 
 
 def _token(service: Service, user: Credentials) -> str:

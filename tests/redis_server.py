@@ -20,6 +20,7 @@ from app.storage.embedded import find_server, server_command
 
 START_SECONDS = 10.0
 ACL_RULES = Path(__file__).resolve().parents[1] / "deploy" / "redis" / "acl-rules"
+UNKNOWN_BEFORE_7_2 = ("+waitaof", "+client|setinfo")
 
 
 class PrivateRedis:
@@ -58,7 +59,7 @@ class PrivateRedis:
         self.knows_waitaof = tuple(map(int, client.info("server")["redis_version"].split(".")[:2])) >= (7, 2)
         rules = ACL_RULES.read_text(encoding="ascii").split()
         if not self.knows_waitaof:
-            rules.remove("+waitaof")
+            rules = [rule for rule in rules if rule not in UNKNOWN_BEFORE_7_2]
         command = ["ACL", "SETUSER", "pulpo", "reset", "on", f">{self._password}", *rules]
         client.execute_command(*command)  # type: ignore[no-untyped-call]
 

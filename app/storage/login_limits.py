@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import ipaddress
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,9 +16,9 @@ from limits.strategies import FixedWindowRateLimiter
 from redis import Redis
 from redis.exceptions import RedisError
 
-log = logging.getLogger(__name__)
-
 from app.storage.keys import login_counters
+
+log = logging.getLogger(__name__)
 
 # How many refused logins there may be; each further window makes whoever goes on wait longer.
 BY_NAME_AND_ADDRESS = parse_many("5/minute; 20/hour; 50/day")

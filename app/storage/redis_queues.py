@@ -38,6 +38,7 @@ from app.storage.envelope import ID_BYTES, seal, unseal
 from app.storage.keys import QueueKeys, hint_channel
 from app.storage.queue_index import QueueIndex
 from app.storage.redis_catalog import counts_of, new_incarnation
+from app.storage.redis_client import translating_errors
 from app.storage.redis_proof import DurabilityProof
 from app.storage.scripts import Script
 
@@ -233,8 +234,9 @@ class RedisQueueStore:
 
 def _one_connection(client: Redis) -> Redis:
     """A client of one connection, which a context gives back."""
-    one: Redis = client.client()  # type: ignore[no-untyped-call]
-    return one
+    with translating_errors():  # it connects at once
+        one: Redis = client.client()  # type: ignore[no-untyped-call]
+        return one
 
 
 def _fingerprint(*parts: Argument) -> bytes:

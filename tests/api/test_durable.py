@@ -74,6 +74,12 @@ def test_a_server_that_keeps_no_file_is_refused_before_anything_is_written(
         assert is_empty(redis)
 
 
+def test_a_redis_that_is_gone_is_told_as_for_any_push(settings: Settings, make_app: MakeApp) -> None:
+    with PrivateRedis() as redis:
+        admin = client_to(redis, settings, make_app)
+    problem(admin.post("/push", json={"message": 1}, headers=DURABLE), 503, "store-unavailable")
+
+
 def test_a_replay_is_proven_anew(redis_server: PrivateRedis, admin: FlaskClient) -> None:
     if not redis_server.knows_waitaof:
         pytest.skip("this server proves nothing, as the first test shows")
