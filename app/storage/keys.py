@@ -51,6 +51,16 @@ class QueueKeys(msgspec.Struct, frozen=True):
         return [self.queue, self.delayed, *self.ready, *self.leased, self.waiting, self.groups, self.grouped]
 
     @property
+    def of_pop_one(self) -> list[str]:
+        """For the pop of one ready message."""
+        return [self.queue, self.inflight, *self.ready, *self.leased]
+
+    @property
+    def of_ack_one(self) -> list[str]:
+        """For the settlement of one message that has no group."""
+        return [self.queue, self.inflight, *self.leased]
+
+    @property
     def of_ack(self) -> list[str]:
         """For a settlement that makes a message disappear, and the next of its group come forward."""
         return [self.queue, self.inflight, *self.leased, self.groups, self.grouped, self.ready[1], self.waiting]

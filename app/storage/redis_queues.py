@@ -53,6 +53,7 @@ CLEARING_SECONDS = 1.0
 Argument = bytes | str | int | float
 
 _DEFAULTS = QueueSettings()
+_LEASE_DEFAULTS = (_DEFAULTS.lease_ms, _DEFAULTS.max_attempts)
 _DEAD_DEFAULTS = (_DEFAULTS.dead_max_messages, _DEFAULTS.dead_ttl_ms)
 _REFUSED: dict[int, SettleStatus] = {0: "message-not-found", -1: "lease-lost"}
 
@@ -69,8 +70,10 @@ class RedisQueueStore:
         self._name = os.urandom(NAME_BYTES).hex()
         self._push = Script("push")
         self._pop = Script("pop")
+        self._pop_one = Script("pop_one")
         self._count = Script("count")
         self._ack = Script("ack")
+        self._ack_one = Script("ack_one")
         self._nack = Script("nack")
         self._extend = Script("extend")
 
@@ -160,21 +163,13 @@ class RedisQueueStore:
         self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int
     ) -> Popped:
         keys = QueueKeys.of(self._prefix, queue)
-        lease_end, due_in_ms, nonce, *taken = self._pop.run(
-            self._client,
-            [*keys.all_states, *([] if key is None else [keys.of_pop(key.caller, key.key)])],
-            [
-                limit,
-                -1 if lease_ms is None else lease_ms,
-                os.urandom(NONCE_BYTES),
-                WAITING_MARK_MS if waiters else 0,
-                f"{self._name}-{os.getpid()}",  # workers are forked with one name
-                waiters,
-                _DEFAULTS.lease_ms,
-                _DEFAULTS.max_attempts,
-                *_DEAD_DEFAULTS,
-            ],
-        )
+        reply = None
+        if limit == 1 and lease_ms != 0 and key is None:  # most pops, and most of these find a message (decision 0016)
+            args = [-1 if lease_ms is None else lease_ms, os.urandom(NONCE_BYTES), *_LEASE_DEFAULTS]
+            reply = self._pop_one.run(self._client, keys.of_pop_one, args)
+        if reply is None:
+            reply = self._pop_any(keys, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
+        lease_end, due_in_ms, nonce, *taken = reply
         is_leased = lease_end > 0
         deliveries = tuple(
             unseal(envelope, attempt=attempt, receipt=Receipt(queue, envelope[:ID_BYTES], nonce) if is_leased else None)
@@ -187,6 +182,23 @@ class RedisQueueStore:
             is_paused=lease_end == NOTHING_WHILE_PAUSED,
         )
 
+    def _pop_any(
+        self, keys: QueueKeys, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int
+    ) -> Any:
+        """What `pop.lua` answers."""
+        sets = [*keys.all_states, *([] if key is None else [keys.of_pop(key.caller, key.key)])]
+        args: list[Argument] = [
+            limit,
+            -1 if lease_ms is None else lease_ms,
+            os.urandom(NONCE_BYTES),
+            WAITING_MARK_MS if waiters else 0,
+            f"{self._name}-{os.getpid()}",  # workers are forked with one name
+            waiters,
+            *_LEASE_DEFAULTS,
+            *_DEAD_DEFAULTS,
+        ]
+        return self._pop.run(self._client, sets, args)
+
     def count(self, queue: str) -> Counts:
         """How many messages are in each state; a queue that does not exist holds none."""
         keys = QueueKeys.of(self._prefix, queue).counted
@@ -194,7 +206,12 @@ class RedisQueueStore:
 
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]:
         """Removes the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
-        sets, head = QueueKeys.of(self._prefix, queue).of_ack, [self._channel, queue]
+        keys = QueueKeys.of(self._prefix, queue)
+        if len(receipts) == 1:  # as most acks have (decision 0016)
+            result = self._ack_one.run(self._client, keys.of_ack_one, _flat(receipts))
+            if result is not None:
+                return _statuses([result], "acked")
+        sets, head = keys.of_ack, [self._channel, queue]
         results = _in_steps(receipts, lambda rest: self._ack.run(self._client, sets, [*head, *_flat(rest)]))
         return _statuses(results, "acked")
 

@@ -1,0 +1,29 @@
+-- ack_one: removes one leased message of no group for the holder of its newest receipt, as most acks do; ack.lua can do
+-- the rest. It has no functions and few keys, for each of them costs time (decision 0016).
+--
+-- KEYS  1 the queue's own HASH, 2 inflight HASH, 3-6 leased ZSETs (high, normal, low, last)
+-- ARGV  1 the message's id, 2 the nonce of its delivery (16 bytes)
+-- Returns  1 acked, 0 no such message, -1 delivered again since; false if it has a group: then nothing was done
+
+local queue, inflight, LEASED, LAST, HAS_GROUP = KEYS[1], KEYS[2], 2, 4, 8
+local id = ARGV[1]
+
+local entry = redis.call('HGET', inflight, id)
+if not entry then return 0 end
+local place = string.byte(entry, 1)
+if place == LAST then -- a last attempt that ran out is dead
+  local time = redis.call('TIME')
+  if tonumber(redis.call('ZSCORE', KEYS[LEASED + LAST], id)) <= time[1] * 1000 + math.floor(time[2] / 1000) then
+    return 0
+  end
+end
+if string.sub(entry, 4, 19) ~= ARGV[2] then return -1 end
+if string.byte(entry, 37) >= HAS_GROUP then return false end -- the flags of its envelope
+
+redis.call('ZREM', KEYS[LEASED + place], id)
+redis.call('HDEL', inflight, id)
+local high, low = string.byte(entry, 40, 41)
+local size = #entry - 41 - high * 256 - low
+if size > 0 then redis.call('HINCRBY', queue, 'bytes', -size) end
+redis.call('HINCRBY', queue, 'acked', 1)
+return 1

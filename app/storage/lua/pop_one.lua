@@ -1,0 +1,44 @@
+-- pop_one: leases the next message where that is all there is to do, as it is for most pops; pop.lua can do the rest. It
+-- has no functions and few keys, for each of them costs time (decision 0016).
+--
+-- KEYS  1 the queue's own HASH, 2 inflight HASH, 3-5 ready LISTs (high, normal, low), 6-9 leased ZSETs (high, normal,
+--       low, last)
+-- ARGV  1 lease in ms (-1: the queue's own), 2 nonce (16 random bytes), 3 and 4 what holds where the queue has no setting:
+--       lease_ms, max_attempts
+-- Returns  what pop.lua does; or false, if something has fallen due, nothing is there, pops are paused or the message's
+--          time to live is over: then nothing was done
+
+local queue, inflight, READY, LEASED, LAST, HAS_TTL, HAS_GROUP = KEYS[1], KEYS[2], 2, 5, 4, 4, 8
+
+local own = redis.call('HMGET', queue, 'next_due', 'lease_ms', 'max_attempts')
+local time, bound = redis.call('TIME'), tonumber(own[1] or 0)
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if now >= bound then return false end
+local lease = tonumber(ARGV[1])
+if lease < 0 then lease = tonumber(own[2] or ARGV[3]) end
+
+redis.call('HLEN', inflight) -- nothing may fail after the first write, so a key of the wrong type must fail here
+local priority, envelope = 0, false
+while not envelope and priority < 3 do
+  priority = priority + 1
+  envelope = redis.call('LPOP', KEYS[READY + priority])
+end
+if not envelope then return false end
+
+if string.byte(envelope, 18) % HAS_GROUP >= HAS_TTL then -- clocks.lua
+  local left = struct.unpack('>I6', envelope, 29) - now
+  if left <= 0 then
+    redis.call('LPUSH', KEYS[READY + priority], envelope)
+    return false
+  end
+  envelope = string.sub(envelope, 1, 28) .. struct.pack('>I6', left) .. string.sub(envelope, 35)
+end
+
+local id, high, low = string.sub(envelope, 1, 16), string.byte(envelope, 19, 20)
+local attempt = high * 256 + low + 1
+local place = attempt >= tonumber(own[3] or ARGV[4]) and LAST or priority
+redis.call('HSET', inflight, id, struct.pack('>BH', place, attempt) .. ARGV[2] .. envelope)
+redis.call('ZADD', KEYS[LEASED + place], now + lease, id)
+if now + lease < bound then redis.call('HSET', queue, 'next_due', now + lease) end
+redis.call('HINCRBY', queue, 'delivered', 1)
+return {now + lease, -1, ARGV[2], attempt, envelope}
