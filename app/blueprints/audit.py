@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
+import msgspec
 from flask import Blueprint, Response
 from msgspec import UNSET, Meta, UnsetType
 
 from app.models import AuditEntry, AuditFilter
 from app.web import lists, payloads
 from app.web.context import services
-from app.web.exchange import json_response, options, timestamp
+from app.web.exchange import Timestamp, json_response, options, timestamp
 from app.web.guard import requires
+from app.web.operations import operation
 
 bp = Blueprint("audit", __name__)
 
@@ -20,7 +22,28 @@ Moment = Annotated[datetime, Meta(tz=True)]
 LARGEST_ID = 2**63 - 1
 
 
-class Page(lists.Page, frozen=True, forbid_unknown_fields=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """Who did what to what; `times` more than 1: so many refused logins of one address, name and minute."""
+
+    at: Timestamp
+    actor: str
+    address: str
+    action: str
+    target: str
+    outcome: str
+    detail: str
+    times: int
+    request_id: str
+
+
+class Entries(msgspec.Struct, frozen=True):
+    """A page of the audit log, newest first."""
+
+    entries: list[Entry]
+    next_cursor: str | None
+
+
+class AuditPage(lists.Page, frozen=True, forbid_unknown_fields=True):
     """Which entries: of one actor, action, target, strictly after and before two times."""
 
     actor: lists.Text | None = None
@@ -32,13 +55,13 @@ class Page(lists.Page, frozen=True, forbid_unknown_fields=True):
 
 @bp.get("/audit")
 @requires("admin")
+@operation({200: Entries}, query=AuditPage)
 def audit() -> Response:
-    page = payloads.convert(options(), Page)
+    page = payloads.convert(options(), AuditPage)
     which = AuditFilter(page.actor, page.action, page.target, _ms(page.after), _ms(page.before))
     found = services().audit.page(which, limit=page.limit + 1, before=_id(page.place()))
-    return json_response(
-        lists.write_page("entries", found, limit=page.limit, place=lambda entry: str(entry.id), write=_entry)
-    )
+    shown, cursor = lists.page_of(found, limit=page.limit, place=lambda entry: str(entry.id))
+    return json_response(Entries([_entry(entry) for entry in shown], cursor))
 
 
 def _id(place: str) -> int | None:
@@ -53,15 +76,15 @@ def _ms(moment: datetime | UnsetType) -> int | None:
     return None if moment is UNSET else round(moment.timestamp() * 1000)
 
 
-def _entry(entry: AuditEntry) -> dict[str, Any]:
-    return {
-        "at": timestamp(entry.at_ms),
-        "actor": entry.actor,
-        "address": entry.address,
-        "action": entry.action,
-        "target": entry.target,
-        "outcome": entry.outcome,
-        "detail": entry.detail,
-        "times": entry.times,
-        "request_id": entry.request_id,
-    }
+def _entry(entry: AuditEntry) -> Entry:
+    return Entry(
+        at=timestamp(entry.at_ms),
+        actor=entry.actor,
+        address=entry.address,
+        action=entry.action,
+        target=entry.target,
+        outcome=entry.outcome,
+        detail=entry.detail,
+        times=entry.times,
+        request_id=entry.request_id,
+    )

@@ -9,7 +9,8 @@ from app.web import payloads
 from app.web.context import Services
 from app.web.exchange import Answer, Call, answer, json_answer
 from app.web.guard import requires
-from app.web.queue_settings import write_counts
+from app.web.operations import operation
+from app.web.queue_settings import QueueCount, write_count
 
 bp = Blueprint("count", __name__)
 
@@ -17,6 +18,7 @@ bp = Blueprint("count", __name__)
 @bp.get("/count")
 @bp.get("/queues/<queue>/count")
 @requires("count")
+@operation({200: QueueCount})
 def count(queue: str = DEFAULT_QUEUE) -> Response:
     return answer(count_messages, queue)
 
@@ -25,5 +27,4 @@ def count_messages(services: Services, call: Call) -> Answer:
     """200 with `count` (those ready), every state, bytes of bodies, and the oldest one's age in seconds."""
     payloads.convert(call.options, payloads.Nothing)
     counts = services.queues.count(call.queue)
-    content = {"queue": call.queue, "count": counts.ready, **write_counts(counts)}
-    return json_answer(200, content)
+    return json_answer(200, write_count(call.queue, counts))

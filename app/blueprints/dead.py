@@ -6,16 +6,30 @@ from uuid import UUID
 
 from flask import Blueprint, Response
 
+from app.errors import MessageNotFound, QueueNotFound
 from app.web.context import actor, services
-from app.web.dead_letters import read_page, read_redrive, write_letter, write_page
+from app.web.dead_letters import (
+    Letter,
+    Letters,
+    LettersPage,
+    Redrive,
+    Redriven,
+    Removed,
+    read_page,
+    read_redrive,
+    write_letter,
+    write_page,
+)
 from app.web.exchange import json_response
 from app.web.guard import requires
+from app.web.operations import operation
 
 bp = Blueprint("dead", __name__)
 
 
 @bp.get("/queues/<queue>/dead")
 @requires("peek")
+@operation({200: Letters}, query=LettersPage, raises=(QueueNotFound,))
 def dead(queue: str) -> Response:
     asked = read_page()
     page = services().dead_letters.page(queue, asked.filter, limit=asked.limit, cursor=asked.place)
@@ -24,19 +38,22 @@ def dead(queue: str) -> Response:
 
 @bp.get("/queues/<queue>/dead/<uuid:message_id>")
 @requires("peek")
+@operation({200: Letter}, raises=(QueueNotFound, MessageNotFound))
 def dead_letter(queue: str, message_id: UUID) -> Response:
     return json_response(write_letter(services().dead_letters.one(queue, message_id)))
 
 
 @bp.delete("/queues/<queue>/dead/<uuid:message_id>")
 @requires("manage")
+@operation({200: Removed}, raises=(QueueNotFound, MessageNotFound))
 def remove(queue: str, message_id: UUID) -> Response:
-    return json_response({"id": services().dead_letters.remove(queue, message_id, by=actor()).message.id})
+    return json_response(Removed(services().dead_letters.remove(queue, message_id, by=actor()).message.id))
 
 
 @bp.post("/queues/<queue>/redrive")
 @requires("manage")
+@operation({200: Redriven}, body=Redrive, raises=(QueueNotFound,))
 def redrive(queue: str) -> Response:
     asked = read_redrive()
     result = services().dead_letters.redrive(queue, asked.filter, asked.ids or (), limit=asked.limit, by=actor())
-    return json_response({"moved": result.moved, "remaining": result.remaining})
+    return json_response(Redriven(result.moved, result.remaining))

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import msgspec
 from flask import Blueprint, Response
 
+from app.services.health import Report
 from app.web.context import services
 from app.web.exchange import json_response
 from app.web.guard import open_to_all
+from app.web.operations import operation
 
 bp = Blueprint("health", __name__)
 
 
+class Live(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: str
+
+
 @bp.get("/health")
 @open_to_all
+@operation({200: Report, 503: Report})
 def health() -> Response:
     report = services().health.report()
     return json_response(report, 503 if report.status == "fail" else 200)
@@ -20,5 +30,6 @@ def health() -> Response:
 
 @bp.get("/health/live")
 @open_to_all
+@operation({200: Live})
 def live() -> Response:
-    return json_response({"status": "pass"})
+    return json_response(Live("pass"))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from app.services.system import Info
 from app.web.context import services
 from app.web.exchange import json_response
 from app.web.guard import requires
+from app.web.operations import operation
 
 bp = Blueprint("info", __name__)
 
 
 @bp.get("/info")
 @requires("system")
+@operation({200: Info})
 def info() -> Response:
     return json_response(services().system.describe())

@@ -8,13 +8,15 @@ import msgspec
 from flask import Blueprint, Response
 from msgspec import UNSET, Meta, UnsetType
 
+from app.errors import Conflict, NotFound
 from app.models import ApiKey
 from app.services.keys import credential_of
 from app.web import lists, payloads
 from app.web.bodies import SMALL_BODY_BYTES, read_body
 from app.web.context import actor, caller, services
-from app.web.exchange import json_response, options, timestamp
+from app.web.exchange import Timestamp, json_response, options, timestamp
 from app.web.guard import logged_in
+from app.web.operations import operation
 
 bp = Blueprint("keys", __name__)
 
@@ -29,7 +31,39 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_in: Annotated[int, Meta(ge=60, le=MAX_LIFETIME_SECONDS)] | None = None
 
 
-class Page(lists.Page, frozen=True, forbid_unknown_fields=True):
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key, without its secret."""
+
+    id: str
+    owner: str
+    name: str
+    permissions: tuple[str, ...]
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    last_used_at: Timestamp | None
+
+
+class MadeKey(Key, frozen=True, kw_only=True):
+    """A key that was just made: `key` is the Bearer credential, shown this once; `secret` is its second half."""
+
+    secret: str
+    key: str
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """A page of keys."""
+
+    keys: list[Key]
+    next_cursor: str | None
+
+
+class RevokedKey(msgspec.Struct, frozen=True):
+    """The key is good for nothing from now on."""
+
+    id: str
+
+
+class KeysPage(lists.Page, frozen=True, forbid_unknown_fields=True):
     """Which keys: those of one `owner`, for whoever may manage users; left out: one's own, or everybody's."""
 
     owner: lists.Text | UnsetType = UNSET
@@ -37,33 +71,37 @@ class Page(lists.Page, frozen=True, forbid_unknown_fields=True):
 
 @bp.get("/keys")
 @logged_in
+@operation({200: Keys}, query=KeysPage)
 def list_() -> Response:
-    page = payloads.convert(options(), Page)
+    page = payloads.convert(options(), KeysPage)
     owner = None if page.owner is UNSET else page.owner
     if not caller().may("admin"):
         owner = caller().username
     found = services().keys.page(owner=owner, after=page.place(), limit=page.limit + 1)
-    return json_response(lists.write_page("keys", found, limit=page.limit, place=lambda key: key.id, write=_key))
+    shown, cursor = lists.page_of(found, limit=page.limit, place=lambda key: key.id)
+    return json_response(Keys([Key(**_fields(key)) for key in shown], cursor))
 
 
 @bp.post("/keys")
 @logged_in
+@operation({201: MadeKey}, body=NewKey, raises=(Conflict,))
 def add() -> Response:
     asked = payloads.decode(read_body(most=SMALL_BODY_BYTES), NewKey)
     key, secret = services().keys.add(
         caller(), asked.name, permissions=asked.permissions, expires_in=asked.expires_in, by=actor()
     )
-    return json_response(_key(key) | {"secret": secret, "key": credential_of(key.id, secret)}, 201)
+    return json_response(MadeKey(**_fields(key), secret=secret, key=credential_of(key.id, secret)), 201)
 
 
 @bp.delete("/keys/<key_id>")
 @logged_in
+@operation({200: RevokedKey}, raises=(NotFound,))
 def remove(key_id: str) -> Response:
     services().keys.remove(caller(), key_id, by=actor())
-    return json_response({"id": key_id})
+    return json_response(RevokedKey(key_id))
 
 
-def _key(key: ApiKey) -> dict[str, Any]:
+def _fields(key: ApiKey) -> dict[str, Any]:
     return {
         "id": key.id,
         "owner": key.owner,

@@ -2,50 +2,83 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from typing import Any
 
+import msgspec
+from flask import Blueprint, Response
+from msgspec import UNSET, UnsetType
+
+from app.errors import Invalid, RateLimited, Unauthenticated
 from app.web.context import actor, caller, services
-from app.web.credentials import read_credentials, read_new_password
-from app.web.exchange import json_response
+from app.web.credentials import FORM, Credentials, NewPassword, read_credentials, read_new_password
+from app.web.exchange import Detail, json_response
 from app.web.guard import bearer_token, logged_in, open_to_all, signed_in
+from app.web.operations import operation
 
 bp = Blueprint("login", __name__)
 
 
+class Token(msgspec.Struct, frozen=True):
+    """What to send as `Authorization: Bearer`, good for `expires_in` seconds."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+
+
+class Me(msgspec.Struct, frozen=True):
+    """Who is calling and what they may do; `key`: the API key that they call with."""
+
+    username: str
+    roles: tuple[str, ...]
+    permissions: tuple[str, ...]
+    key: str | UnsetType = UNSET
+
+
+class PublicKeys(msgspec.Struct, frozen=True):
+    """A JSON Web Key Set (RFC 7517)."""
+
+    keys: list[dict[str, Any]]
+
+
 @bp.post("/login")
 @open_to_all
+@operation({200: Token}, body=Credentials, raises=(Unauthenticated, RateLimited), other_media={"body": FORM})
 def login() -> Response:
     asked = read_credentials()
     account = services().accounts.login(asked.username, asked.password, by=actor(name=""))
     tokens = services().tokens
-    answer = {"access_token": tokens.issue(account), "token_type": "Bearer", "expires_in": tokens.lifetime_seconds}
-    return json_response(answer)
+    return json_response(Token(tokens.issue(account), "Bearer", tokens.lifetime_seconds))
 
 
 @bp.post("/logout")
 @signed_in
+@operation({200: Detail}, raises=(Invalid,))
 def logout() -> Response:
     services().identities.revoke(bearer_token(), by=actor())
-    return json_response({"detail": "The token is revoked."})
+    return json_response(Detail("The token is revoked."))
 
 
 @bp.get("/me")
 @signed_in
+@operation({200: Me})
 def me() -> Response:
     who = caller()
-    own = {"username": who.username, "roles": who.roles, "permissions": who.permissions}
-    return json_response(own if who.key_id is None else own | {"key": who.key_id})
+    key = UNSET if who.key_id is None else who.key_id
+    return json_response(Me(who.username, who.roles, who.permissions, key))
 
 
 @bp.get("/.well-known/jwks.json")
 @open_to_all
+@operation({200: PublicKeys})
 def public_keys() -> Response:
-    return json_response({"keys": services().tokens.public_keys()})
+    return json_response(PublicKeys(services().tokens.public_keys()))
 
 
 @bp.post("/me/password")
 @logged_in
+@operation({200: Detail}, body=NewPassword, raises=(RateLimited,))
 def change_password() -> Response:
     asked = read_new_password()
     services().accounts.change_own_password(caller().username, asked.current, asked.new, by=actor())
-    return json_response({"detail": "The password is changed; log in again."})
+    return json_response(Detail("The password is changed; log in again."))

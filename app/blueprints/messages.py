@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from app.errors import QueueNotFound
 from app.web import dead_letters
 from app.web.context import services
 from app.web.exchange import json_response
 from app.web.guard import requires
-from app.web.peeks import read_peek, write_peek
+from app.web.operations import operation
+from app.web.peeks import Peek, PeekedMessages, read_peek, write_peek
 
 bp = Blueprint("messages", __name__)
 
 
 @bp.get("/queues/<queue>/messages")
 @requires("peek")
+@operation({200: PeekedMessages}, query=Peek, raises=(QueueNotFound,))
 def messages(queue: str) -> Response:
     if request.args.get("state") == "dead":
         letters = dead_letters.read_peek()

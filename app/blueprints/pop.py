@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from app.errors import NotAcceptable
 from app.models import DEFAULT_QUEUE
 from app.web.context import Services
-from app.web.exchange import Answer, Call, answer
+from app.web.exchange import OCTETS, Answer, Call, answer
 from app.web.guard import requires
-from app.web.pops import read_pop, write_pop
+from app.web.operations import operation
+from app.web.pops import RAW_HEADERS, Message, Messages, PopOptions, read_pop, write_pop
 
 bp = Blueprint("pop", __name__)
 
@@ -16,6 +18,15 @@ bp = Blueprint("pop", __name__)
 @bp.post("/pop")
 @bp.post("/queues/<queue>/pop")
 @requires("pop")
+@operation(
+    {200: Message | Messages, 204: None},
+    query=PopOptions,
+    body=PopOptions,
+    raises=(NotAcceptable,),
+    request_headers=("Idempotency-Key", "Accept"),
+    headers={200: ("Retry-After", *RAW_HEADERS), 204: ("Retry-After",)},
+    other_media={200: OCTETS},
+)
 def pop(queue: str = DEFAULT_QUEUE) -> Response:
     return answer(pop_messages, queue)
 

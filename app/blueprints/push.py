@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from app.errors import (
+    IdempotencyKeyReused,
+    MessageTooLarge,
+    NotDurable,
+    QueueFull,
+    QueuePaused,
+    StoreFull,
+    TooManyQueues,
+    UnsupportedMediaType,
+)
 from app.models import DEFAULT_QUEUE
 from app.web.context import Services
-from app.web.exchange import Answer, Call, answer, json_answer
+from app.web.exchange import OCTETS, Answer, Call, answer, json_answer
 from app.web.guard import requires
-from app.web.pushes import read_push
+from app.web.operations import operation
+from app.web.pushes import PushBody, Pushed, PushedBatch, PushOptions, read_push
 
 bp = Blueprint("push", __name__)
 
@@ -19,6 +30,18 @@ DURABLE = {"Preference-Applied": "durable"}
 @bp.post("/push")
 @bp.post("/queues/<queue>/push")
 @requires("push")
+@operation(
+    {201: Pushed | PushedBatch, 200: Pushed | PushedBatch},
+    query=PushOptions,
+    body=PushBody,
+    raises=(
+        *(MessageTooLarge, UnsupportedMediaType, IdempotencyKeyReused),
+        *(QueuePaused, QueueFull, TooManyQueues, StoreFull, NotDurable),
+    ),
+    request_headers=("Idempotency-Key", "Prefer"),
+    headers={200: ("Idempotency-Replayed", "Preference-Applied"), 201: ("Preference-Applied",)},
+    other_media={"body": OCTETS},
+)
 def push(queue: str = DEFAULT_QUEUE) -> Response:
     return answer(push_messages, queue)
 
@@ -27,7 +50,6 @@ def push_messages(services: Services, call: Call) -> Answer:
     """201 with the `id` of the message, or with the `ids` of several in their order; 200 if all were there before."""
     asked = read_push(call, services.limits)
     pushed = services.queues.push(call.queue, asked.messages, key=call.key, durable=asked.is_durable)
-    ids = {"ids": pushed.ids} if asked.is_plural else {"id": pushed.ids[0]}
-    content = {"queue": call.queue, **ids}
+    content = PushedBatch(call.queue, pushed.ids) if asked.is_plural else Pushed(call.queue, pushed.ids[0])
     headers = (DURABLE if asked.is_durable else {}) | ({} if pushed.new else REPLAYED)
     return json_answer(201 if pushed.new else 200, content, headers)

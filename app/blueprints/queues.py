@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import msgspec
 from flask import Blueprint, Response
 
+from app.errors import Conflict, PreconditionFailed, QueueNotFound, StoreFull, TooManyQueues
 from app.web import lists, payloads
 from app.web.context import actor, caller, services
 from app.web.exchange import json_response, options
 from app.web.guard import requires, signed_in
-from app.web.peeks import check_delete, read_pause, read_purge, read_resume
+from app.web.operations import operation
+from app.web.peeks import Delete, PauseBody, Purge, ResumeBody, check_delete, read_pause, read_purge, read_resume
 from app.web.queue_settings import (
+    ConfiguredQueue,
+    DescribedQueue,
+    PausedOperations,
+    QueueCount,
+    Settings,
+    SettingsPatch,
     read_change,
     read_settings,
     read_tags,
-    write_counts,
+    write_count,
     write_pauses,
     write_queue,
     write_settings,
@@ -22,17 +31,47 @@ from app.web.queue_settings import (
 bp = Blueprint("queues", __name__)
 
 
+class Queues(msgspec.Struct, frozen=True):
+    """A page of queues by name, with what they hold."""
+
+    queues: list[QueueCount]
+    next_cursor: str | None
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    """The queue is gone."""
+
+    queue: str
+
+
+class Purged(msgspec.Struct, frozen=True):
+    """How many messages went, and how many of the same state are left."""
+
+    queue: str
+    purged: int
+    remaining: int
+
+
+class Paused(msgspec.Struct, frozen=True):
+    """What is stopped now."""
+
+    queue: str
+    paused: PausedOperations
+
+
 @bp.get("/queues")
 @signed_in
+@operation({200: Queues}, query=lists.Page)
 def all_queues() -> Response:
     asked = payloads.convert(options(), lists.Page)
     found, place = services().catalog.page(caller(), after=asked.place(), limit=asked.limit)
-    queues = [{"queue": each.queue, "count": each.counts.ready, **write_counts(each.counts)} for each in found]
-    return json_response({"queues": queues, "next_cursor": place and lists.cursor_to(place)})
+    queues = [write_count(each.queue, each.counts) for each in found]
+    return json_response(Queues(queues, place and lists.cursor_to(place)))
 
 
 @bp.get("/queues/<queue>")
 @requires("count")
+@operation({200: DescribedQueue}, raises=(QueueNotFound,), headers={200: ("ETag",)})
 def describe(queue: str) -> Response:
     payloads.convert(options(), payloads.Nothing)
     known = services().catalog.describe(queue)
@@ -41,6 +80,13 @@ def describe(queue: str) -> Response:
 
 @bp.put("/queues/<queue>")
 @requires("manage")
+@operation(
+    {200: ConfiguredQueue, 201: ConfiguredQueue},
+    body=Settings,
+    raises=(PreconditionFailed, TooManyQueues, StoreFull),
+    request_headers=("If-Match",),
+    headers={200: ("ETag",), 201: ("ETag",)},
+)
 def configure(queue: str) -> Response:
     settings = read_settings()
     is_new, totals, tag = services().catalog.configure(queue, settings, tags=read_tags(), by=actor())
@@ -49,6 +95,13 @@ def configure(queue: str) -> Response:
 
 @bp.patch("/queues/<queue>")
 @requires("manage")
+@operation(
+    {200: ConfiguredQueue},
+    body=SettingsPatch,
+    raises=(QueueNotFound, PreconditionFailed, Conflict, StoreFull),
+    request_headers=("If-Match",),
+    headers={200: ("ETag",)},
+)
 def change(queue: str) -> Response:
     settings, totals, tag = services().catalog.change(queue, read_change(), tags=read_tags(), by=actor())
     return json_response(write_settings(queue, settings, totals), headers=_etag(tag))
@@ -56,32 +109,36 @@ def change(queue: str) -> Response:
 
 @bp.delete("/queues/<queue>")
 @requires("manage")
+@operation({200: Deleted}, query=Delete, raises=(QueueNotFound,))
 def delete(queue: str) -> Response:
     check_delete(queue)
     services().catalog.delete(queue, by=actor())
-    return json_response({"queue": queue})
+    return json_response(Deleted(queue))
 
 
 @bp.post("/queues/<queue>/purge")
 @requires("manage")
+@operation({200: Purged}, query=Purge, raises=(QueueNotFound,))
 def purge(queue: str) -> Response:
     purged = services().catalog.purge(queue, read_purge(queue), by=actor())
-    return json_response({"queue": queue, "purged": purged.gone, "remaining": purged.remaining})
+    return json_response(Purged(queue, purged.gone, purged.remaining))
 
 
 @bp.post("/queues/<queue>/pause")
 @requires("manage")
+@operation({200: Paused}, body=PauseBody, raises=(QueueNotFound, StoreFull))
 def pause(queue: str) -> Response:
     asked = read_pause()
     pauses = services().catalog.pause(queue, asked.operations, until_ms=asked.until_ms, by=actor())
-    return json_response({"queue": queue, "paused": write_pauses(pauses)})
+    return json_response(Paused(queue, write_pauses(pauses)))
 
 
 @bp.post("/queues/<queue>/resume")
 @requires("manage")
+@operation({200: Paused}, body=ResumeBody, raises=(QueueNotFound,))
 def resume(queue: str) -> Response:
     pauses = services().catalog.resume(queue, read_resume().operations, by=actor())
-    return json_response({"queue": queue, "paused": write_pauses(pauses)})
+    return json_response(Paused(queue, write_pauses(pauses)))
 
 
 def _etag(tag: str) -> dict[str, str]:

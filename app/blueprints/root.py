@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 from flask import Blueprint, Response
 
 from app.version import VERSION
 from app.web.exchange import json_response
 from app.web.guard import open_to_all
+from app.web.operations import operation
 
 bp = Blueprint("root", __name__)
 
@@ -23,7 +25,17 @@ LINKS = {
 }
 
 
+class Card(msgspec.Struct, frozen=True):
+    """What this is, and where to go."""
+
+    name: str
+    version: str
+    status: str
+    links: dict[str, str]
+
+
 @bp.get("/")
 @open_to_all
+@operation({200: Card})
 def card() -> Response:
-    return json_response({"name": "pulpo", "version": VERSION, "status": "ok", "links": LINKS})
+    return json_response(Card("pulpo", VERSION, "ok", LINKS))

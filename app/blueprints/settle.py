@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from app.errors import Forbidden, LeaseLost, MessageNotFound
 from app.web.context import Services
 from app.web.exchange import Answer, Call, answer
 from app.web.guard import signed_in
-from app.web.settlements import Ack, Extend, Nack, read_settlement, write_settlement
+from app.web.operations import operation
+from app.web.settlements import Ack, Done, Extend, Nack, Results, read_settlement, write_settlement
 
 bp = Blueprint("settle", __name__)
+
+ANSWERS = {200: Done | Results}
+REFUSALS = (Forbidden, MessageNotFound, LeaseLost)
 
 # Each receipt names its queue, so the service checks the permission on it, receipt by receipt.
 
 
 @bp.post("/ack")
 @signed_in
+@operation(ANSWERS, body=Ack, raises=REFUSALS)
 def ack() -> Response:
     return answer(ack_messages)
 
 
 @bp.post("/nack")
 @signed_in
+@operation(ANSWERS, body=Nack, raises=REFUSALS)
 def nack() -> Response:
     return answer(nack_messages)
 
 
 @bp.post("/extend")
 @signed_in
+@operation(ANSWERS, body=Extend, raises=REFUSALS)
 def extend() -> Response:
     return answer(extend_messages)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from flask import Blueprint, Response
 from msgspec import UNSET, Meta, UnsetType
 
+from app.errors import Conflict, NotFound, RateLimited
 from app.models import MAX_PASSWORD_LENGTH, Account
 from app.web import lists, payloads
 from app.web.bodies import SMALL_BODY_BYTES, read_body
 from app.web.context import actor, services
-from app.web.exchange import json_response, options
+from app.web.exchange import Detail, json_response, options
 from app.web.guard import requires
+from app.web.operations import operation
 
 bp = Blueprint("users", __name__)
 
@@ -46,18 +48,35 @@ class UserPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "UserPatch(…)"
 
 
+class User(msgspec.Struct, frozen=True):
+    """A user, without their password."""
+
+    username: str
+    roles: tuple[str, ...]
+    permissions: tuple[str, ...]
+    disabled: bool
+
+
+class Users(msgspec.Struct, frozen=True):
+    """A page of users by name."""
+
+    users: list[User]
+    next_cursor: str | None
+
+
 @bp.get("/users")
 @requires("admin")
+@operation({200: Users}, query=lists.Page)
 def list_() -> Response:
     page = payloads.convert(options(), lists.Page)
     found = services().accounts.page(after=page.place(), limit=page.limit + 1)
-    return json_response(
-        lists.write_page("users", found, limit=page.limit, place=lambda account: account.username, write=_user)
-    )
+    shown, cursor = lists.page_of(found, limit=page.limit, place=lambda account: account.username)
+    return json_response(Users([_user(account) for account in shown], cursor))
 
 
 @bp.post("/users")
 @requires("admin")
+@operation({201: User}, body=NewUser, raises=(Conflict, RateLimited))
 def add() -> Response:
     asked = payloads.decode(read_body(most=SMALL_BODY_BYTES), NewUser)
     account = services().accounts.add(
@@ -68,12 +87,14 @@ def add() -> Response:
 
 @bp.get("/users/<username>")
 @requires("admin")
+@operation({200: User}, raises=(NotFound,))
 def one(username: str) -> Response:
     return json_response(_user(services().accounts.one(username)))
 
 
 @bp.patch("/users/<username>")
 @requires("admin")
+@operation({200: User}, body=UserPatch, raises=(NotFound, Conflict, RateLimited))
 def change(username: str) -> Response:
     asked = payloads.decode(read_body(most=SMALL_BODY_BYTES), UserPatch)
     account = services().accounts.change(username, **msgspec.structs.asdict(asked), by=actor())
@@ -82,15 +103,11 @@ def change(username: str) -> Response:
 
 @bp.delete("/users/<username>")
 @requires("admin")
+@operation({200: Detail}, raises=(NotFound, Conflict))
 def remove(username: str) -> Response:
     services().accounts.remove(username, by=actor())
-    return json_response({"detail": f"The user {username} is gone."})
+    return json_response(Detail(f"The user {username} is gone."))
 
 
-def _user(account: Account) -> dict[str, Any]:
-    return {
-        "username": account.username,
-        "roles": account.roles,
-        "permissions": account.permissions,
-        "disabled": account.disabled,
-    }
+def _user(account: Account) -> User:
+    return User(account.username, account.roles, account.permissions, account.disabled)

@@ -21,6 +21,32 @@ class Limits(msgspec.Struct, frozen=True):
     token_lifetime_seconds: int
 
 
+class Host(msgspec.Struct, frozen=True):
+    """The machine."""
+
+    name: str
+    system: str
+    cpus: int | None
+
+
+class Process(msgspec.Struct, frozen=True):
+    """The process that answers; `uptime` in seconds."""
+
+    id: int
+    uptime: float
+
+
+class Info(msgspec.Struct, frozen=True):
+    """The system: sizes in bytes, times in seconds; `redis` as the server tells it."""
+
+    version: str
+    python: str
+    host: Host
+    process: Process
+    redis: dict[str, object]
+    limits: Limits
+
+
 class System:
     """This process and its Redis."""
 
@@ -30,17 +56,13 @@ class System:
         self._now = now
         self._started_at = now()
 
-    def describe(self) -> dict[str, object]:
-        """What `GET /info` answers; sizes in bytes, times in seconds."""
-        return {
-            "version": VERSION,
-            "python": platform.python_version(),
-            "host": {
-                "name": platform.node(),
-                "system": platform.platform(),
-                "cpus": os.cpu_count(),
-            },
-            "process": {"id": os.getpid(), "uptime": round(self._now() - self._started_at, 1)},
-            "redis": self._redis.describe(),
-            "limits": self._limits,
-        }
+    def describe(self) -> Info:
+        """What there is to say of it now."""
+        return Info(
+            VERSION,
+            platform.python_version(),
+            Host(platform.node(), platform.platform(), os.cpu_count()),
+            Process(os.getpid(), round(self._now() - self._started_at, 1)),
+            self._redis.describe(),
+            self._limits,
+        )

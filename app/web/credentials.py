@@ -12,7 +12,8 @@ from app.models import MAX_PASSWORD_LENGTH
 from app.web import payloads
 from app.web.bodies import SMALL_BODY_BYTES, read_body
 
-FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+FORM = "application/x-www-form-urlencoded"
+FORMS = (FORM, "multipart/form-data")
 
 
 class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,10 +11,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from app.errors import Fault, Invalid
-from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, DeadReason
+from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, DeadReason, Priority
 from app.web import lists, payloads
 from app.web.bodies import read_body
-from app.web.exchange import options, timestamp
+from app.web.exchange import Timestamp, options, timestamp
+from app.web.peeks import PeekedMessage, PeekedMessages
 from app.web.pops import content
 
 DEFAULT_LIMIT = 100
@@ -37,7 +38,7 @@ class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return DeadFilter(reason, after_ms=_ms(self.after), before_ms=_ms(self.before))
 
 
-class Page(Which, frozen=True, forbid_unknown_fields=True):
+class LettersPage(Which, frozen=True, forbid_unknown_fields=True):
     """A filter, and which part of what it lets through."""
 
     limit: Annotated[int, Meta(ge=1, le=MAX_BATCH)] = DEFAULT_LIMIT
@@ -56,20 +57,57 @@ class Redrive(Which, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1)] | None = None
 
 
-class Peek(Page, frozen=True, forbid_unknown_fields=True):
+class PeekDead(LettersPage, frozen=True, forbid_unknown_fields=True):
     """The same, asked for as one of the states that messages are in."""
 
     state: Literal["dead"] = "dead"
 
 
-def read_peek() -> Peek:
+def read_peek() -> PeekDead:
     """The page of dead letters that a look at messages asks for. Raises `Invalid`."""
-    return payloads.convert(options(), Peek)
+    return payloads.convert(options(), PeekDead)
 
 
-def read_page() -> Page:
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter: the message, why and when it died, and what the last nack said."""
+
+    id: str
+    message: Any
+    content_type: str | UnsetType = UNSET
+    encoding: Literal["base64"] | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    group: str | UnsetType = UNSET
+    attributes: dict[str, str] | UnsetType = UNSET
+    attempts: int
+    reason: DeadReason
+    error: str
+    pushed_at: Timestamp
+    died_at: Timestamp
+
+
+class Letters(msgspec.Struct, frozen=True):
+    """A page of dead letters, oldest death first."""
+
+    messages: list[Letter]
+    next_cursor: str | None
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """The dead letter is gone."""
+
+    id: str
+
+
+class Redriven(msgspec.Struct, frozen=True):
+    """How many went back to their queue, and how many of those asked for are left."""
+
+    moved: int
+    remaining: int
+
+
+def read_page() -> LettersPage:
     """The page that this request asks for. Raises `Invalid`."""
-    return payloads.convert(options(), Page)
+    return payloads.convert(options(), LettersPage)
 
 
 def read_redrive() -> Redrive:
@@ -82,20 +120,22 @@ def read_redrive() -> Redrive:
     return asked
 
 
-def write_page(page: DeadPage) -> dict[str, Any]:
+def write_page(page: DeadPage) -> Letters:
     """The answer to a list: its letters and where to go on."""
-    cursor = _cursor(page.letters[-1]) if page.has_more else None
-    return {"messages": [write_letter(letter) for letter in page.letters], "next_cursor": cursor}
+    return Letters([write_letter(letter) for letter in page.letters], _next_cursor(page))
 
 
-def write_peek(page: DeadPage) -> dict[str, Any]:
+def write_peek(page: DeadPage) -> PeekedMessages:
     """The same, where messages in every state may be looked at."""
-    written = write_page(page)
-    return written | {"messages": [message | {"state": "dead"} for message in written["messages"]]}
+    return PeekedMessages([PeekedMessage(**_fields(each), state="dead") for each in page.letters], _next_cursor(page))
 
 
-def write_letter(letter: DeadLetter) -> dict[str, Any]:
+def write_letter(letter: DeadLetter) -> Letter:
     """One dead letter with its message."""
+    return Letter(**_fields(letter))
+
+
+def _fields(letter: DeadLetter) -> dict[str, Any]:
     message = letter.message
     return {
         "id": message.id,
@@ -106,6 +146,10 @@ def write_letter(letter: DeadLetter) -> dict[str, Any]:
         "pushed_at": timestamp(message.pushed_at_ms),
         "died_at": timestamp(letter.died_at_ms),
     }
+
+
+def _next_cursor(page: DeadPage) -> str | None:
+    return _cursor(page.letters[-1]) if page.has_more else None
 
 
 def _ms(moment: datetime | UnsetType) -> int | None:

@@ -7,10 +7,11 @@ import select
 import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from flask import Response, request
+from msgspec import Meta
 
 from app.errors import Fault, Invalid
 from app.models import Principal, RequestKey
@@ -20,6 +21,9 @@ from app.web.context import Services, caller, services
 JSON = "application/json"
 REQUEST_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 OCTETS = "application/octet-stream"
+
+
+Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-11-24T06:57:41.975Z"])]
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -43,6 +47,12 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
     content_type: str = JSON
     headers: Mapping[str, str] = {}
+
+
+class Detail(msgspec.Struct, frozen=True):
+    """What was done, in a sentence."""
+
+    detail: str
 
 
 Operation = Callable[[Services, Call], Answer]

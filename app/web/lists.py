@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -45,13 +45,10 @@ def no_cursor() -> Invalid:
     return Invalid(detail, faults=[Fault(detail, parameter="cursor")])
 
 
-def write_page(
-    name: str, found: Sequence[Item], *, limit: int, place: Callable[[Item], str], write: Callable[[Item], object]
-) -> dict[str, Any]:
-    """The answer of a list of which one item more than `limit` was looked for."""
+def page_of(found: Sequence[Item], *, limit: int, place: Callable[[Item], str]) -> tuple[Sequence[Item], str | None]:
+    """What to show of a list of which one item more than `limit` was looked for, and the cursor to the rest."""
     shown = found[:limit]
-    cursor = cursor_to(place(shown[-1])) if len(found) > limit else None
-    return {name: [write(item) for item in shown], "next_cursor": cursor}
+    return shown, cursor_to(place(shown[-1])) if len(found) > limit else None
 
 
 def cursor_to(place: str) -> str:

@@ -37,25 +37,6 @@ def decode(body: bytes, form: type[Form]) -> Form:
             raise Invalid(_sentence(fault), faults=[fault]) from error
 
 
-def decode_object(body: bytes) -> dict[str, Any]:
-    """`body` as a JSON object of any content. Raises `Malformed` or `Invalid`."""
-    check_utf8(body)
-    with _malformed_if_unreadable():
-        try:
-            return msgspec.json.decode(body or b"{}", type=dict[str, Any])
-        except msgspec.ValidationError as error:
-            raise Invalid("Send a JSON object.", faults=[fault_of(error)]) from error
-
-
-def convert_body(content: dict[str, Any], form: type[Form]) -> Form:
-    """The decoded `content` of a body as a `form`. Raises `Invalid`."""
-    try:
-        return msgspec.convert(content, form)
-    except msgspec.ValidationError as error:
-        fault = fault_of(error)
-        raise Invalid(_sentence(fault), faults=[fault]) from error
-
-
 @contextmanager
 def _malformed_if_unreadable() -> Iterator[None]:
     try:

@@ -10,13 +10,48 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from app.errors import Fault, Invalid
-from app.models import FOREVER_MS, MAX_BATCH, MAX_DELAY_SECONDS, MessageState, Operation, Peeked, PeekPage
+from app.models import (
+    FOREVER_MS,
+    MAX_BATCH,
+    MAX_DELAY_SECONDS,
+    DeadReason,
+    MessageState,
+    Operation,
+    Peeked,
+    PeekPage,
+    Priority,
+)
 from app.web import lists, payloads
 from app.web.bodies import SMALL_BODY_BYTES, read_body
-from app.web.exchange import options, timestamp
+from app.web.exchange import Timestamp, options, timestamp
 from app.web.pops import content
 
-TIME_NAMES = {"delayed": "due_at", "leased": "lease_expires_at"}
+
+class PeekedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was looked at: no receipt; when its delay or its lease ends, or why and when it died."""
+
+    id: str
+    message: Any
+    content_type: str | UnsetType = UNSET
+    encoding: Literal["base64"] | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    group: str | UnsetType = UNSET
+    attributes: dict[str, str] | UnsetType = UNSET
+    state: MessageState
+    attempts: int
+    pushed_at: Timestamp
+    due_at: Timestamp | UnsetType = UNSET
+    lease_expires_at: Timestamp | UnsetType = UNSET
+    reason: DeadReason | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+    died_at: Timestamp | UnsetType = UNSET
+
+
+class PeekedMessages(msgspec.Struct, frozen=True):
+    """A page of messages in one state."""
+
+    messages: list[PeekedMessage]
+    next_cursor: str | None
 
 
 class Peek(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +84,7 @@ class Delete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confirm: str = ""
 
 
-class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ResumeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is meant: `push`, `pop` or both."""
 
     operation: Operation | Literal["both"] = "both"
@@ -59,7 +94,7 @@ class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ("push", "pop") if self.operation == "both" else (self.operation,)
 
 
-class Pause(Resume, frozen=True, forbid_unknown_fields=True):
+class PauseBody(ResumeBody, frozen=True, forbid_unknown_fields=True):
     """The same, and until when."""
 
     until: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
@@ -93,31 +128,35 @@ def check_delete(queue: str) -> None:
     _check_confirmed(queue, payloads.convert(options(), Delete).confirm)
 
 
-def read_pause() -> Pause:
+def read_pause() -> PauseBody:
     """What this request stops. Raises `Malformed`, `Invalid`."""
     payloads.convert(options(), payloads.Nothing)
-    return payloads.decode(read_body(most=SMALL_BODY_BYTES), Pause)
+    return payloads.decode(read_body(most=SMALL_BODY_BYTES), PauseBody)
 
 
-def read_resume() -> Resume:
+def read_resume() -> ResumeBody:
     """What this request lets go on. Raises `Malformed`, `Invalid`."""
     payloads.convert(options(), payloads.Nothing)
-    return payloads.decode(read_body(most=SMALL_BODY_BYTES), Resume)
+    return payloads.decode(read_body(most=SMALL_BODY_BYTES), ResumeBody)
 
 
-def write_peek(asked: Peek, page: PeekPage) -> dict[str, Any]:
-    """The answer to a look: messages without receipts, and where to go on."""
+def write_peek(asked: Peek, page: PeekPage) -> PeekedMessages:
+    """The answer to a look, and where to go on."""
     cursor = str(asked.offset + len(page.messages)) if page.has_more else None
-    return {"messages": [_item(asked.state, each) for each in page.messages], "next_cursor": cursor}
+    return PeekedMessages([_message(asked.state, each) for each in page.messages], cursor)
 
 
-def _item(state: MessageState, peeked: Peeked) -> dict[str, Any]:
-    message = peeked.message
-    item = {"id": message.id, **content(message), "state": state, "attempts": message.attempt}
-    item["pushed_at"] = timestamp(message.pushed_at_ms)
-    if state in TIME_NAMES and peeked.time_ms is not None:
-        item[TIME_NAMES[state]] = timestamp(peeked.time_ms)
-    return item
+def _message(state: MessageState, peeked: Peeked) -> PeekedMessage:
+    message, time = peeked.message, UNSET if peeked.time_ms is None else timestamp(peeked.time_ms)
+    return PeekedMessage(
+        id=message.id,
+        **content(message),
+        state=state,
+        attempts=message.attempt,
+        pushed_at=timestamp(message.pushed_at_ms),
+        due_at=time if state == "delayed" else UNSET,
+        lease_expires_at=time if state == "leased" else UNSET,
+    )
 
 
 def _check_confirmed(queue: str, confirm: str) -> None:

@@ -3,27 +3,61 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from app.errors import Fault, Invalid, NotAcceptable
-from app.models import MAX_BATCH, MAX_LEASE_SECONDS, MAX_WAIT_SECONDS, Delivery, Popped
+from app.models import MAX_BATCH, MAX_LEASE_SECONDS, MAX_WAIT_SECONDS, Delivery, Popped, Priority
 from app.web import payloads
-from app.web.exchange import OCTETS, Answer, Call, json_answer, timestamp
+from app.web.exchange import OCTETS, Answer, Call, Timestamp, json_answer, timestamp
 
 EMPTY = "The queue is empty."
 PAUSED = "The queue is paused: nothing is delivered until it is resumed."
 RETRY_AFTER_SECONDS = "1"
+RAW_HEADERS = (
+    *("Pulpo-Queue", "Pulpo-Id", "Pulpo-Attempt", "Pulpo-Pushed-At", "Pulpo-Content-Type"),
+    *("Pulpo-Priority", "Pulpo-Group", "Pulpo-Attributes", "Pulpo-Receipt", "Pulpo-Lease-Expires-At"),
+)
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PopOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many to take, for how long, and how long to wait for one; in seconds. `lease` true: the queue's own."""
 
     max: Annotated[int, Meta(ge=1, le=MAX_BATCH)] | UnsetType = UNSET
     lease: bool | Annotated[float, Meta(ge=1, le=MAX_LEASE_SECONDS)] | UnsetType = UNSET
     wait: Annotated[float, Meta(ge=0, le=MAX_WAIT_SECONDS)] | UnsetType = UNSET
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it is delivered: JSON as it was pushed; what was no JSON as text, or base64, with its content type.
+
+    With a lease there are `receipt` and `lease_expires_at`. Where nothing was there, `id` and `message` are null, and
+    `detail` says why.
+    """
+
+    queue: str | UnsetType = UNSET
+    id: str | None
+    message: Any
+    content_type: str | UnsetType = UNSET
+    encoding: Literal["base64"] | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    group: str | UnsetType = UNSET
+    attributes: dict[str, str] | UnsetType = UNSET
+    attempt: int | UnsetType = UNSET
+    pushed_at: Timestamp | UnsetType = UNSET
+    receipt: str | UnsetType = UNSET
+    lease_expires_at: Timestamp | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+
+
+class Messages(msgspec.Struct, frozen=True):
+    """Several messages; `detail` says why there are none."""
+
+    queue: str
+    messages: list[Message]
+    detail: str | UnsetType = UNSET
 
 
 class Pop(msgspec.Struct, frozen=True):
@@ -38,7 +72,7 @@ class Pop(msgspec.Struct, frozen=True):
 
 def read_pop(call: Call) -> Pop:
     """The pop that `call` asks for. Raises `Malformed`, `Invalid`, `NotAcceptable`."""
-    options = payloads.merge(payloads.decode(call.body, Options), payloads.convert(call.options, Options))
+    options = payloads.merge(payloads.decode(call.body, PopOptions), payloads.convert(call.options, PopOptions))
     is_raw = call.accept.partition(";")[0].strip().lower() == OCTETS
     if is_raw and options.max is not UNSET:
         raise NotAcceptable("Raw bytes carry one message; leave max out, or accept application/json.")
@@ -66,12 +100,12 @@ def write_pop(queue: str, asked: Pop, popped: Popped) -> Answer:
 
 
 def _json_answer(queue: str, asked: Pop, popped: Popped) -> Answer:
-    ends = {} if popped.lease_expires_at_ms is None else {"lease_expires_at": timestamp(popped.lease_expires_at_ms)}
-    messages = [_item(delivery) | ends for delivery in popped.deliveries]
-    empty = {} if messages else {"detail": PAUSED if popped.is_paused else EMPTY}
+    ends = UNSET if popped.lease_expires_at_ms is None else timestamp(popped.lease_expires_at_ms)
+    messages = [_message(UNSET if asked.is_plural else queue, each, ends) for each in popped.deliveries]
+    detail = UNSET if messages else PAUSED if popped.is_paused else EMPTY
     if asked.is_plural:
-        return json_answer(200, {"queue": queue, "messages": messages} | empty)
-    return json_answer(200, {"queue": queue} | (messages[0] if messages else {"id": None, "message": None} | empty))
+        return json_answer(200, Messages(queue, messages, detail))
+    return json_answer(200, messages[0] if messages else Message(queue=queue, id=None, message=None, detail=detail))
 
 
 def _lease_ms(lease: float | UnsetType) -> int | None:
@@ -83,10 +117,16 @@ def _lease_ms(lease: float | UnsetType) -> int | None:
     return None if lease is True else round(lease * 1000)
 
 
-def _item(delivery: Delivery) -> dict[str, Any]:
-    item: dict[str, Any] = {"id": delivery.id} | content(delivery)
-    item |= {"attempt": delivery.attempt, "pushed_at": timestamp(delivery.pushed_at_ms)}
-    return item if delivery.receipt is None else item | {"receipt": delivery.receipt}
+def _message(queue: str | UnsetType, delivery: Delivery, lease_expires_at: str | UnsetType) -> Message:
+    return Message(
+        queue=queue,
+        id=delivery.id,
+        **content(delivery),
+        attempt=delivery.attempt,
+        pushed_at=timestamp(delivery.pushed_at_ms),
+        receipt=UNSET if delivery.receipt is None else delivery.receipt,
+        lease_expires_at=lease_expires_at,
+    )
 
 
 def content(delivery: Delivery) -> dict[str, Any]:

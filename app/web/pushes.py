@@ -26,7 +26,7 @@ AttributeValue = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{0,256}$(?!\n)")]
 Attributes = Annotated[dict[AttributeName, AttributeValue], Meta(max_length=MAX_ATTRIBUTES)]
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PushOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be said of a message; times in seconds."""
 
     delay: Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)] | UnsetType = UNSET
@@ -37,16 +37,34 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attributes: Attributes | UnsetType = UNSET
 
 
-class Item(Options, frozen=True, forbid_unknown_fields=True):
+class PushItem(PushOptions, frozen=True, forbid_unknown_fields=True):
     """A message and what is said of it."""
 
     message: Raw | UnsetType = UNSET
 
 
-class Body(Item, frozen=True, forbid_unknown_fields=True):
+# Each is read by itself, so that every faulty one is named.
+RawItem = Annotated[Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/PushItem"})]
+
+
+class PushBody(PushItem, frozen=True, forbid_unknown_fields=True):
     """One message with its options, or several that bring their own."""
 
-    messages: Annotated[list[Raw], Meta(min_length=1, max_length=MAX_BATCH)] | UnsetType = UNSET
+    messages: Annotated[list[RawItem], Meta(min_length=1, max_length=MAX_BATCH)] | UnsetType = UNSET
+
+
+class Pushed(msgspec.Struct, frozen=True):
+    """The message is in the queue, or was pushed before under the same key."""
+
+    queue: str
+    id: str
+
+
+class PushedBatch(msgspec.Struct, frozen=True):
+    """The messages are in the queue, in the order of `ids`."""
+
+    queue: str
+    ids: list[str]
 
 
 class Push(msgspec.Struct, frozen=True):
@@ -62,17 +80,17 @@ def read_push(call: Call, limits: Limits) -> Push:
 
     Raises `Malformed`, `Invalid`, `MessageTooLarge`, `UnsupportedMediaType`.
     """
-    options = payloads.convert(_with_attributes(call.options), Options)
+    options = payloads.convert(_with_attributes(call.options), PushOptions)
     is_durable = "durable" in (part.strip().lower() for part in call.prefer.split(","))
     media_type = call.content_type.partition(";")[0].strip().lower()
     if media_type != JSON:
         return Push([_raw_message(call, media_type, options, limits)], is_plural=False, is_durable=is_durable)
-    body = payloads.decode(call.body, Body)
+    body = payloads.decode(call.body, PushBody)
     if body.messages is UNSET:
         merged = payloads.merge(_options_of(body), options)
         messages = [_json_message(body.message, merged, limits, at="")]
         return Push(messages, is_plural=False, is_durable=is_durable)
-    if body.message is not UNSET or _options_of(body) != Options() or options != Options():
+    if body.message is not UNSET or _options_of(body) != PushOptions() or options != PushOptions():
         detail = "With messages, the options of each stand beside its message."
         raise Invalid(detail, faults=[Fault(detail, pointer="/messages")])
     return Push(_batch(body.messages, limits), is_plural=True, is_durable=is_durable)
@@ -90,11 +108,11 @@ def _with_attributes(options: Mapping[str, str]) -> dict[str, Any]:
     return given
 
 
-def _options_of(item: Item) -> Options:
-    return Options(*(getattr(item, name) for name in Options.__struct_fields__))
+def _options_of(item: PushItem) -> PushOptions:
+    return PushOptions(*(getattr(item, name) for name in PushOptions.__struct_fields__))
 
 
-def _raw_message(call: Call, media_type: str, options: Options, limits: Limits) -> NewMessage:
+def _raw_message(call: Call, media_type: str, options: PushOptions, limits: Limits) -> NewMessage:
     if media_type == CURL_DEFAULT and call.body[:1] in (b"{", b"["):
         raise UnsupportedMediaType("This looks like JSON sent as a form; with curl, use --json instead of -d.")
     if not call.body and not call.content_type:
@@ -112,7 +130,7 @@ def _batch(items: list[Raw], limits: Limits) -> list[NewMessage]:
     for index, raw in enumerate(items):
         at = f"/messages/{index}"
         try:
-            item = msgspec.json.decode(raw, type=Item)
+            item = msgspec.json.decode(raw, type=PushItem)
             messages.append(_json_message(item.message, item, limits, at=at))
         except msgspec.ValidationError as error:
             fault = payloads.fault_of(error, at=at)
@@ -133,7 +151,7 @@ def _all_in_one(refusals: list[Malformed | Invalid | MessageTooLarge]) -> Malfor
     return kind(refusals[0].detail.removesuffix(".") + more + ".", faults=faults[: payloads.MAX_FAULTS])
 
 
-def _json_message(message: Raw | UnsetType, options: Options, limits: Limits, *, at: str) -> NewMessage:
+def _json_message(message: Raw | UnsetType, options: PushOptions, limits: Limits, *, at: str) -> NewMessage:
     if message is UNSET:
         raise Invalid("Send message, or a list of messages.", faults=[Fault("is missing", pointer=f"{at}/message")])
     body = bytes(message)
@@ -148,7 +166,7 @@ def _check_size(body: bytes, limits: Limits, *, at: str) -> None:
         raise MessageTooLarge(detail, faults=[Fault(detail, pointer=f"{at}/message")])
 
 
-def _message(body: bytes, content_type: str | None, options: Options, *, at: str) -> NewMessage:
+def _message(body: bytes, content_type: str | None, options: PushOptions, *, at: str) -> NewMessage:
     given = {name: value for name, value in msgspec.structs.asdict(options).items() if value is not UNSET}
     for name in ("delay", "priority"):
         if "group" in given and name in given:

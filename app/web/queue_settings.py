@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Union
 
 import msgspec
 from flask import request
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from app.errors import Fault, Invalid
 from app.models import (
@@ -15,6 +15,7 @@ from app.models import (
     MAX_DELAY_SECONDS,
     MAX_LEASE_SECONDS,
     Counts,
+    Operation,
     Pauses,
     QueueDescription,
     QueueSettings,
@@ -22,7 +23,7 @@ from app.models import (
 )
 from app.web import payloads
 from app.web.bodies import read_body
-from app.web.exchange import options, timestamp
+from app.web.exchange import Timestamp, options, timestamp
 
 Wait = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
 Many = Annotated[int, Meta(ge=1, le=2**53)]
@@ -50,6 +51,73 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dead_ttl: Annotated[float, Meta(ge=1, le=MAX_DELAY_SECONDS)] = 14 * 86_400
 
 
+def _patch_of(form: type[msgspec.Struct], name: str, **nested: Any) -> type[msgspec.Struct]:
+    """What may be sent to change a `form`: each field may be absent, or null for its default (RFC 7396)."""
+    fields = [
+        (field.name, Union[nested.get(field.name, field.type), None, UnsetType], UNSET)  # noqa: UP007 - of values
+        for field in msgspec.structs.fields(form)
+    ]
+    doc = {"__doc__": f"A change of {form.__name__}: what is absent stays, null gives the default back."}
+    return msgspec.defstruct(name, fields, frozen=True, forbid_unknown_fields=True, namespace=doc)
+
+
+BackoffPatch = _patch_of(Backoff, "BackoffPatch")
+SettingsPatch = _patch_of(Settings, "SettingsPatch", backoff=BackoffPatch)
+
+
+class CountsByState(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages are in each state; bytes of all bodies; the oldest ready one's age in seconds."""
+
+    ready: int
+    delayed: int
+    leased: int
+    dead: int
+    bytes: int
+    oldest_age: float | None
+
+
+class QueueCount(msgspec.Struct, frozen=True, kw_only=True):
+    """The same of a queue; `count` is `ready`."""
+
+    queue: str
+    count: int
+    ready: int
+    delayed: int
+    leased: int
+    dead: int
+    bytes: int
+    oldest_age: float | None
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Until when something is stopped; null: until somebody resumes it."""
+
+    until: Timestamp | None
+
+
+PausedOperations = dict[Operation, Pause]
+
+
+class ConfiguredQueue(msgspec.Struct, frozen=True):
+    """A queue's settings as they hold, and what happened in it."""
+
+    queue: str
+    settings: Settings
+    totals: QueueTotals
+
+
+class DescribedQueue(msgspec.Struct, frozen=True):
+    """All there is to say of a queue; `next_due`: when the next delay or lease ends; `waiters`: long polls now."""
+
+    queue: str
+    settings: Settings
+    totals: QueueTotals
+    counts: CountsByState
+    paused: PausedOperations
+    next_due: Timestamp | None
+    waiters: int
+
+
 def read_settings() -> QueueSettings:
     """The settings that this request brings. Raises `Malformed`, `Invalid`."""
     payloads.convert(options(), payloads.Nothing)
@@ -62,13 +130,12 @@ def read_change() -> Callable[[QueueSettings], QueueSettings]:
     Raises `Malformed`, `Invalid`; so does the change, where it does not fit what is there.
     """
     payloads.convert(options(), payloads.Nothing)
-    patch = payloads.decode_object(read_body())
+    patch = msgspec.to_builtins(payloads.decode(read_body(), SettingsPatch))
 
     def change(own: QueueSettings) -> QueueSettings:
         merged = _merged(msgspec.to_builtins(_written(own)), patch)
-        return _checked(payloads.convert_body(merged, Settings))
+        return _checked(msgspec.convert(merged, Settings))
 
-    change(QueueSettings())  # what is wrong of itself is refused before anything is looked up
     return change
 
 
@@ -80,24 +147,30 @@ def read_tags() -> list[str]:
     return ["*"] if tags.star_tag else sorted(tags.as_set()) or ["no tag"]
 
 
-def write_settings(queue: str, own: QueueSettings, totals: QueueTotals) -> dict[str, Any]:
-    """A queue's settings as they hold, and what happened in it."""
-    return {"queue": queue, "settings": _written(own), "totals": totals}
+def write_settings(queue: str, own: QueueSettings, totals: QueueTotals) -> ConfiguredQueue:
+    """What a change of settings answers."""
+    return ConfiguredQueue(queue, _written(own), totals)
 
 
-def write_queue(queue: str, known: QueueDescription) -> dict[str, Any]:
-    """All there is to say of a queue."""
-    return {
-        **write_settings(queue, known.settings, known.totals),
-        "counts": write_counts(known.counts),
-        "paused": write_pauses(known.pauses),
-        "next_due": None if known.next_due_at_ms is None else timestamp(known.next_due_at_ms),
-        "waiters": known.waiters,
-    }
+def write_queue(queue: str, known: QueueDescription) -> DescribedQueue:
+    """What a look at a queue answers."""
+    return DescribedQueue(
+        queue,
+        _written(known.settings),
+        known.totals,
+        CountsByState(**_counts(known.counts)),
+        write_pauses(known.pauses),
+        None if known.next_due_at_ms is None else timestamp(known.next_due_at_ms),
+        known.waiters,
+    )
 
 
-def write_counts(counts: Counts) -> dict[str, Any]:
-    """How many messages are in each state; bytes of all bodies; the oldest one's age in seconds."""
+def write_count(queue: str, counts: Counts) -> QueueCount:
+    """What a count answers."""
+    return QueueCount(queue=queue, count=counts.ready, **_counts(counts))
+
+
+def _counts(counts: Counts) -> dict[str, Any]:
     age = counts.oldest_age_ms
     return {
         "ready": counts.ready,
@@ -109,11 +182,11 @@ def write_counts(counts: Counts) -> dict[str, Any]:
     }
 
 
-def write_pauses(pauses: Pauses) -> dict[str, Any]:
-    """What is stopped, each with the time until when; null: until somebody resumes it."""
-    ends = {"push": pauses.push_until_ms, "pop": pauses.pop_until_ms}
+def write_pauses(pauses: Pauses) -> PausedOperations:
+    """What is stopped, each with the time until when."""
+    ends: dict[Operation, int | None] = {"push": pauses.push_until_ms, "pop": pauses.pop_until_ms}
     return {
-        operation: {"until": None if until_ms == FOREVER_MS else timestamp(until_ms)}
+        operation: Pause(None if until_ms == FOREVER_MS else timestamp(until_ms))
         for operation, until_ms in ends.items()
         if until_ms is not None
     }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from app.errors import Fault, Invalid
-from app.models import MAX_BATCH, MAX_DELAY_SECONDS, MAX_LEASE_SECONDS, GiveBack, Settled
+from app.models import MAX_BATCH, MAX_DELAY_SECONDS, MAX_LEASE_SECONDS, GiveBack, Settled, SettleStatus
 from app.services.queues import settled_or_raise
 from app.web import payloads
-from app.web.exchange import Answer, Call, json_answer, timestamp
+from app.web.exchange import Answer, Call, Timestamp, json_answer, timestamp
 
 MAX_ERROR_LENGTH = 1024
 
@@ -54,6 +54,27 @@ class Extend(Ack, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lease: Annotated[float, Meta(ge=1, le=MAX_LEASE_SECONDS)]
 
 
+class Done(msgspec.Struct, frozen=True):
+    """One receipt was settled; `lease_expires_at` if it was extended."""
+
+    id: str
+    lease_expires_at: Timestamp | UnsetType = UNSET
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of one of several receipts."""
+
+    status: SettleStatus
+    id: str | UnsetType = UNSET
+    lease_expires_at: Timestamp | UnsetType = UNSET
+
+
+class Results(msgspec.Struct, frozen=True):
+    """What became of several receipts, in their order."""
+
+    results: list[Result]
+
+
 Form = TypeVar("Form", bound=Ack)
 
 
@@ -66,12 +87,12 @@ def read_settlement(call: Call, form: type[Form]) -> Form:
 def write_settlement(asked: Ack, results: list[Settled]) -> Answer:
     """The one result as itself, or as the error that it is; several as `results`, each with its status."""
     if asked.receipts is UNSET:
-        return json_answer(200, _item(settled_or_raise(results[0])))
-    return json_answer(200, {"results": [{"status": result.status} | _item(result) for result in results]})
+        done = settled_or_raise(results[0])
+        return json_answer(200, Done(done.id or "", _ends(done)))
+    return json_answer(
+        200, Results([Result(each.status, UNSET if each.id is None else each.id, _ends(each)) for each in results])
+    )
 
 
-def _item(result: Settled) -> dict[str, Any]:
-    item: dict[str, Any] = {} if result.id is None else {"id": result.id}
-    if result.lease_expires_at_ms is not None:
-        item["lease_expires_at"] = timestamp(result.lease_expires_at_ms)
-    return item
+def _ends(result: Settled) -> str | UnsetType:
+    return UNSET if result.lease_expires_at_ms is None else timestamp(result.lease_expires_at_ms)

@@ -1,0 +1,58 @@
+"""What each route takes and answers, declared beside its view; the OpenAPI document is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from flask import Flask
+
+from app.errors import PulpoError
+
+OPERATION = "pulpo_operation"
+
+View = TypeVar("View", bound=Callable[..., object])
+Raised = tuple[type[PulpoError], ...]
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """The types of a route's query, body and answers by status; what it may refuse, beside what every route may.
+
+    `other_media`: media types of bodies and answers that are no JSON, by "body" or status. `headers` by status.
+    """
+
+    answers: Mapping[int, Any]
+    query: type[msgspec.Struct] | None = None
+    body: type[msgspec.Struct] | None = None
+    raises: Raised = ()
+    request_headers: tuple[str, ...] = ()
+    headers: Mapping[int, tuple[str, ...]] = {}
+    other_media: Mapping[str | int, str] = {}
+
+
+def operation(
+    answers: Mapping[int, Any],
+    *,
+    query: type[msgspec.Struct] | None = None,
+    body: type[msgspec.Struct] | None = None,
+    raises: Raised = (),
+    request_headers: tuple[str, ...] = (),
+    headers: Mapping[int, tuple[str, ...]] = {},
+    other_media: Mapping[str | int, str] = {},
+) -> Callable[[View], View]:
+    """Declares what a view takes and answers."""
+    declared = Operation(answers, query, body, raises, request_headers, headers, other_media)
+
+    def declare(view: View) -> View:
+        setattr(view, OPERATION, declared)
+        return view
+
+    return declare
+
+
+def check_operations(app: Flask) -> None:
+    """Raises if a view of `app` does not say what it takes and answers."""
+    undeclared = [name for name, view in app.view_functions.items() if not hasattr(view, OPERATION)]
+    if undeclared:
+        raise RuntimeError(f"these views do not say what they take and answer: {', '.join(undeclared)}")
