@@ -61,7 +61,7 @@ class Forbidden(PulpoError):
 
 
 class QueueNotFound(PulpoError):
-    """The queue does not exist: nothing was ever pushed to it."""
+    """The queue does not exist: it was never made, or was deleted."""
 
 
 class MessageNotFound(PulpoError):
@@ -73,7 +73,7 @@ class LeaseLost(PulpoError):
 
 
 class Conflict(PulpoError):
-    """What the caller wants to make exists, or what they want to take away must stay."""
+    """What the caller wants is in the way of what is there, or of what others do at the same time."""
 
 
 class NotFound(PulpoError):

@@ -90,6 +90,7 @@ class Popped(msgspec.Struct, frozen=True):
 
     `due_in_ms`: where a waiting pop found nothing, when the next message falls due; None if none is known.
     `waited` False: the caller would have waited, and there was no place to. `is_paused`: nothing may be taken now.
+    `is_clearing`: more messages whose time was over stood before the next one than could be cleared away.
     """
 
     deliveries: tuple[Delivery, ...]
@@ -97,6 +98,7 @@ class Popped(msgspec.Struct, frozen=True):
     due_in_ms: int | None = None
     waited: bool = True
     is_paused: bool = False
+    is_clearing: bool = False
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +167,15 @@ class QueueDescription(msgspec.Struct, frozen=True):
     pauses: Pauses
     next_due_at_ms: int | None
     waiters: int
+
+
+class Configured(msgspec.Struct, frozen=True):
+    """What a queue has after a change of its settings; whether the queue was made by it."""
+
+    settings: QueueSettings
+    totals: QueueTotals
+    tag: str
+    is_new: bool = False
 
 
 class Purged(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from redis.exceptions import BusyLoadingError, ConnectionError
 from app.storage.embedded import find_server, server_command
 
 START_SECONDS = 10.0
+LOCALE = os.environ.get("REDIS_LOCALE", "en_US.UTF-8")
 ACL_RULES = Path(__file__).resolve().parents[1] / "deploy" / "redis" / "acl-rules"
 UNKNOWN_BEFORE_7_2 = ("+waitaof", "+client|setinfo")
 
@@ -26,7 +27,8 @@ UNKNOWN_BEFORE_7_2 = ("+waitaof", "+client|setinfo")
 class PrivateRedis:
     """A server that only its unix socket reaches; a context that stops it and removes its files.
 
-    The environment's `REDIS_SERVER` chooses the program, so that the suite can be run against several. `url` is for the
+    The environment's `REDIS_SERVER` chooses the program, so that the suite can be run against several; `REDIS_LOCALE` its
+    locale, since Redis 8 does not start with one that the machine lacks. `url` is for the
     tests themselves; `user_url` for what they test: its user may do what `deploy/redis/acl-rules` says.
     """
 
@@ -35,13 +37,13 @@ class PrivateRedis:
         self.directory = Path(tempfile.mkdtemp(prefix="pulpo-redis-"))
         self.socket = self.directory / "redis.sock"
         self.url = f"unix://{self.socket}"
-        self.knows_waitaof = False
+        self.knows_waitaof = self.proves_by_waiting = False
         self._password = secrets.token_hex(16)
         self.user_url = f"unix://pulpo:{self._password}@{self.socket}"
         program = program or os.environ.get("REDIS_SERVER") or find_server()
         command = server_command(program, self.socket, self.directory, "everysec")
         # A locale that compares strings by its own rules, as servers have outside of containers.
-        environ = os.environ | {"LC_ALL": "en_US.UTF-8"} | dict(variables or {})
+        environ = os.environ | {"LC_ALL": LOCALE} | dict(variables or {})
         self.process = subprocess.Popen([*command, *options], env=environ, stdout=subprocess.DEVNULL)
 
     def __enter__(self) -> Self:
@@ -56,7 +58,10 @@ class PrivateRedis:
         return self
 
     def _add_user(self, client: Redis) -> None:
-        self.knows_waitaof = tuple(map(int, client.info("server")["redis_version"].split(".")[:2])) >= (7, 2)
+        server = client.info("server")
+        version = tuple(map(int, server["redis_version"].split(".")[:2]))
+        self.knows_waitaof = version >= (7, 2)
+        self.proves_by_waiting = version >= (8, 0) and "valkey_version" not in server
         rules = ACL_RULES.read_text(encoding="ascii").split()
         if not self.knows_waitaof:
             rules = [rule for rule in rules if rule not in UNKNOWN_BEFORE_7_2]

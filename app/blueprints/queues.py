@@ -11,7 +11,8 @@ from app.web.context import actor, caller, services
 from app.web.exchange import json_response, options
 from app.web.guard import requires, signed_in
 from app.web.operations import operation
-from app.web.peeks import Delete, PauseBody, Purge, ResumeBody, check_delete, read_pause, read_purge, read_resume
+from app.web.pauses import PauseBody, ResumeBody, read_pause, read_resume
+from app.web.peeks import Delete, Purge, check_delete, read_purge
 from app.web.queue_settings import (
     ConfiguredQueue,
     DescribedQueue,
@@ -89,8 +90,8 @@ def describe(queue: str) -> Response:
 )
 def configure(queue: str) -> Response:
     settings = read_settings()
-    is_new, totals, tag = services().catalog.configure(queue, settings, tags=read_tags(), by=actor())
-    return json_response(write_settings(queue, settings, totals), 201 if is_new else 200, _etag(tag))
+    made = services().catalog.configure(queue, settings, tags=read_tags(), by=actor())
+    return json_response(write_settings(queue, made), 201 if made.is_new else 200, _etag(made.tag))
 
 
 @bp.patch("/queues/<queue>")
@@ -103,8 +104,8 @@ def configure(queue: str) -> Response:
     headers={200: ("ETag",)},
 )
 def change(queue: str) -> Response:
-    settings, totals, tag = services().catalog.change(queue, read_change(), tags=read_tags(), by=actor())
-    return json_response(write_settings(queue, settings, totals), headers=_etag(tag))
+    changed = services().catalog.change(queue, read_change(), tags=read_tags(), by=actor())
+    return json_response(write_settings(queue, changed), headers=_etag(changed.tag))
 
 
 @bp.delete("/queues/<queue>")

@@ -12,6 +12,7 @@ from app.errors import Conflict, PreconditionFailed
 from app.models import (
     FOREVER_MS,
     Actor,
+    Configured,
     Counts,
     Deed,
     MessageState,
@@ -22,7 +23,6 @@ from app.models import (
     Purged,
     QueueDescription,
     QueueSettings,
-    QueueTotals,
 )
 from app.services.names import check_queue_name
 from app.services.ports import AuditLog, CatalogStore
@@ -30,7 +30,6 @@ from app.services.ports import AuditLog, CatalogStore
 MAX_SECONDS = 3.0
 CHANGE_TRIES = 5
 NAMES_AT_ONCE = 1000
-MAX_NAMES_LOOKED_AT = 10_000
 
 
 class Listed(NamedTuple):
@@ -47,12 +46,11 @@ class QueueCatalog:
         self._store = store
         self._audit = audit
 
-    def configure(
-        self, queue: str, settings: QueueSettings, *, tags: Sequence[str], by: Actor
-    ) -> tuple[bool, QueueTotals, str]:
-        """Gives a queue its settings in place of those it has; whether that made the queue, its totals, its new tag.
+    def configure(self, queue: str, settings: QueueSettings, *, tags: Sequence[str], by: Actor) -> Configured:
+        """Gives a queue its settings in place of those it has; makes the queue if there is none.
 
-        Raises `PreconditionFailed` if there are `tags` and the settings have none of them (`*`: the queue exists).
+        Raises `TooManyQueues`, and `PreconditionFailed` if there are `tags` and the settings have none of them (`*`:
+        the queue exists).
         """
         check_queue_name(queue)
         answer = self._store.configure(queue, settings, tags=tags)
@@ -66,8 +64,8 @@ class QueueCatalog:
         *,
         tags: Sequence[str],
         by: Actor,
-    ) -> tuple[QueueSettings, QueueTotals, str]:
-        """Changes the settings that a queue has, as they are at that moment; answers them, its totals, its new tag.
+    ) -> Configured:
+        """Changes the settings that a queue has, as they are at that moment.
 
         Raises `PreconditionFailed` as `configure` does, `Conflict` if others change them all the time.
         """
@@ -77,11 +75,11 @@ class QueueCatalog:
                 raise PreconditionFailed("The queue is not as If-Match says: it was changed since.")
             settings = change(known.settings)
             try:
-                _, totals, tag = self._store.configure(queue, settings, tags=[known.tag])
+                changed = self._store.configure(queue, settings, tags=[known.tag])
             except PreconditionFailed:
                 continue  # somebody was quicker: look again
             self._audit.record_done(Deed(by, "queue.configure", queue, detail=_changed(settings)))
-            return settings, totals, tag
+            return changed
         raise Conflict("Others change this queue at the same time; try again.")
 
     def describe(self, queue: str) -> QueueDescription:
@@ -90,7 +88,7 @@ class QueueCatalog:
         return self._store.describe(queue)
 
     def pause(self, queue: str, operations: Sequence[Operation], *, until_ms: int | None, by: Actor) -> Pauses:
-        """Stops `operations`, until a time or until somebody resumes them."""
+        """Stops `operations`, until a time (else `Invalid`: within the coming year) or until somebody resumes them."""
         check_queue_name(queue)
         pauses = self._store.pause(queue, operations, until_ms=FOREVER_MS if until_ms is None else until_ms)
         self._audit.record_done(Deed(by, "queue.pause", queue, detail=" ".join(operations)))
@@ -136,13 +134,12 @@ class QueueCatalog:
     def page(self, caller: Principal, *, after: str, limit: int) -> tuple[list[Listed], str | None]:
         """Up to `limit` of the queues that `caller` may count, by name, beyond `after`; and where to go on, if at all.
 
-        Looks at 10,000 names at most, so that a caller who may see few of many gets pages with fewer, or none.
+        That place is a name which the caller may see, so that no cursor tells of another.
         """
         found: list[Listed] = []
-        looked_at = 0
-        while looked_at < MAX_NAMES_LOOKED_AT:
-            names = self._store.page(after=after, limit=NAMES_AT_ONCE)
-            looked_at += len(names)
+        names = [after]
+        while names:
+            names = self._store.page(after=names[-1], limit=NAMES_AT_ONCE)
             visible = [name for name in names if caller.may("count", name)]
             for part in _parts(visible, limit + 1):
                 # A name without a queue: it is listed before its first push, and struck off before its end.
@@ -150,10 +147,7 @@ class QueueCatalog:
                 found += [Listed(name, counts) for name, counts in counted if counts is not None]
                 if len(found) > limit:
                     return found[:limit], found[limit - 1].queue
-            if len(names) < NAMES_AT_ONCE:
-                return found, None
-            after = names[-1]
-        return found, after
+        return found, None
 
 
 def _parts(names: Sequence[str], size: int) -> list[Sequence[str]]:

@@ -12,6 +12,7 @@ from app.models import (
     ApiKey,
     AuditEntry,
     AuditFilter,
+    Configured,
     Counts,
     DeadFilter,
     DeadLetter,
@@ -28,7 +29,6 @@ from app.models import (
     Pushed,
     QueueDescription,
     QueueSettings,
-    QueueTotals,
     Receipt,
     Redriven,
     RequestKey,
@@ -58,12 +58,10 @@ class QueueStore(Protocol):
 class CatalogStore(Protocol):
     """The queues themselves. Each may raise `StoreUnavailable`; all but `configure`, `page`, `counts` `QueueNotFound`.
 
-    `configure` may raise `PreconditionFailed`, `TooManyQueues`, `StoreFull`.
+    `configure` may raise `PreconditionFailed`, `TooManyQueues`, `StoreFull`; `pause` `Invalid`.
     """
 
-    def configure(
-        self, queue: str, settings: QueueSettings, *, tags: Sequence[str] = ()
-    ) -> tuple[bool, QueueTotals, str]: ...
+    def configure(self, queue: str, settings: QueueSettings, *, tags: Sequence[str] = ()) -> Configured: ...
     def describe(self, queue: str) -> QueueDescription: ...
     def pause(self, queue: str, operations: Sequence[Operation], *, until_ms: int) -> Pauses: ...
     def delete(self, queue: str) -> None: ...

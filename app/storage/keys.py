@@ -46,6 +46,11 @@ class QueueKeys(msgspec.Struct, frozen=True):
         return [*head, *self.ready, *self.leased, *self.dead, self.waiting, self.groups, self.grouped]
 
     @property
+    def all_content(self) -> list[str]:
+        """Everything that ends with the queue."""
+        return [key for key in self.all_states if key != self.waiting]
+
+    @property
     def of_push(self) -> list[str]:
         """For a push, before the records of what was pushed under a key."""
         return [self.queue, self.delayed, *self.ready, *self.leased, self.waiting, self.groups, self.grouped]
@@ -78,22 +83,22 @@ class QueueKeys(msgspec.Struct, frozen=True):
     @property
     def of_dead_letter(self) -> list[str]:
         """For a script that may take one of them away."""
-        return [*self.all_dead, self.groups, self.grouped, self.ready[1]]
+        return [*self.all_dead, self.groups, self.grouped, self.ready[1], self.waiting]
 
     @property
     def of_redrive(self) -> list[str]:
         """For a script that gives dead letters back."""
         return [*self.all_dead, self.groups, self.grouped, *self.ready, self.waiting]
 
-    def of_request(self, caller: str, key: str) -> str:
+    def request_record(self, caller: str, key: str) -> str:
         """The record of what a caller pushed under an idempotency key."""
         return f"{self.base}:idem:{_digest(caller, key)}"
 
-    def of_pop(self, caller: str, key: str) -> str:
+    def pop_record(self, caller: str, key: str) -> str:
         """The record of what a caller popped under an idempotency key."""
         return f"{self.base}:replay:{_digest(caller, key)}"
 
-    def of_message(self, key: str) -> str:
+    def message_record(self, key: str) -> str:
         """The record of the message that was pushed under a deduplication key."""
         return f"{self.base}:key:{key}"
 

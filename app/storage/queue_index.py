@@ -10,6 +10,7 @@ from app.storage.redis_client import translating_errors
 from app.storage.scripts import Script
 
 MAX_REMEMBERED_QUEUES = 10_000
+NO_LIMIT = 2**53
 
 
 class QueueIndex:
@@ -28,11 +29,16 @@ class QueueIndex:
 
     def add(self, queue: str) -> None:
         """Lists `queue`. Raises `TooManyQueues`, `StoreUnavailable`, `StoreFull`."""
+        self._add(queue, self._most)
+
+    def keep(self, queue: str) -> None:
+        """Lists `queue`, which is there, however many there are. Raises `StoreUnavailable`, `StoreFull`."""
+        self._add(queue, NO_LIMIT)
+
+    def _add(self, queue: str, most: int) -> None:
         self._listed.discard(queue)
-        if not self._enlist.run(self._client, [self._key], [queue, self._most]):
-            raise TooManyQueues(
-                f"There are {self._most} queues, as many as PULPO_MAX_QUEUES allows; delete some, or allow more."
-            )
+        if not self._enlist.run(self._client, [self._key], [queue, most]):
+            raise TooManyQueues(f"There are {most} queues, as many as PULPO_MAX_QUEUES allows; delete some.")
         if len(self._listed) >= MAX_REMEMBERED_QUEUES:
             self._listed.clear()
         self._listed.add(queue)

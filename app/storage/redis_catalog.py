@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -10,8 +9,11 @@ from typing import Any, TypeVar
 import msgspec
 from redis import Redis
 
-from app.errors import PreconditionFailed, QueueNotFound, StoreFull, StoreUnavailable
+from app.errors import Fault, Invalid, PreconditionFailed, StoreFull, StoreUnavailable
 from app.models import (
+    FOREVER_MS,
+    MAX_DELAY_SECONDS,
+    Configured,
     Counts,
     MessageState,
     Operation,
@@ -26,10 +28,12 @@ from app.models import (
 from app.storage.envelope import unseal
 from app.storage.keys import QueueKeys, hint_channel
 from app.storage.queue_index import QueueIndex
+from app.storage.replies import counts_of, new_incarnation, queue_not_found
 from app.storage.scripts import Script
 
-INCARNATION_BYTES = 8
 WRONG_TAG = -1
+FOR_GOOD = -1
+OUT_OF_RANGE = -1
 
 Form = TypeVar("Form", bound=msgspec.Struct)
 
@@ -51,12 +55,11 @@ class RedisQueueCatalog:
         self._peek = Script("peek")
         self._count = Script("count")
 
-    def configure(
-        self, queue: str, settings: QueueSettings, *, tags: Sequence[str] = ()
-    ) -> tuple[bool, QueueTotals, str]:
-        """Replaces the settings of a queue; says whether the queue was made by that, its totals and its new tag.
+    def configure(self, queue: str, settings: QueueSettings, *, tags: Sequence[str] = ()) -> Configured:
+        """Replaces the settings of a queue, which is made by that if there is none.
 
-        Raises `PreconditionFailed` if there are `tags` and the settings have none of them (`*`: the queue exists).
+        Raises `TooManyQueues`, and `PreconditionFailed` if there are `tags` and the settings have none of them (`*`:
+        the queue exists).
         """
         keys = QueueKeys.of(self._prefix, queue)
         given = {name: value for name, value in msgspec.structs.asdict(settings).items() if value is not None}
@@ -68,8 +71,10 @@ class RedisQueueCatalog:
         is_new, flat = self._configure.run(self._client, [keys.queue], args)
         if is_new == WRONG_TAG:
             raise PreconditionFailed("The queue is not as If-Match says: it was changed since, or is not there.")
+        if is_new:  # a deletion may have struck it off since
+            self._index.keep(queue)
         own = _pairs(flat)
-        return bool(is_new), _totals(own), _tag(own)
+        return Configured(settings, _totals(own), _tag(own), bool(is_new))
 
     def describe(self, queue: str) -> QueueDescription:
         """All there is to say of a queue. Raises `QueueNotFound`."""
@@ -90,11 +95,19 @@ class RedisQueueCatalog:
         )
 
     def pause(self, queue: str, operations: Sequence[Operation], *, until_ms: int) -> Pauses:
-        """Stops `operations` until then; `until_ms` 0 lets them go on. Raises `QueueNotFound`."""
+        """Stops `operations` until then (`FOREVER_MS`: for good); 0 lets them go on.
+
+        Raises `QueueNotFound`, and `Invalid` unless the time lies within the coming year of Redis's clock.
+        """
         keys = QueueKeys.of(self._prefix, queue)
         fields = [f"{operation}_paused_until" for operation in operations]
-        args = [until_ms, hint_channel(self._prefix), queue, _DEAD_TTL_MS, *fields]
-        return _pauses(self._run(self._pause, queue, [*keys.counted, keys.waiting], args))
+        until = FOR_GOOD if until_ms == FOREVER_MS else until_ms
+        args = [until, MAX_DELAY_SECONDS * 1000, hint_channel(self._prefix), queue, _DEAD_TTL_MS, *fields]
+        ends = self._run(self._pause, queue, [*keys.counted, keys.waiting], args)
+        if ends == [OUT_OF_RANGE]:
+            detail = f"until is a time to come, {MAX_DELAY_SECONDS} seconds ahead at most."
+            raise Invalid(detail, faults=[Fault(detail, pointer="/until")])
+        return _pauses(ends)
 
     def delete(self, queue: str) -> None:
         """Removes a queue and all that it holds. Raises `QueueNotFound`.
@@ -103,19 +116,20 @@ class RedisQueueCatalog:
         """
         self._index.remove(queue)
         try:
-            existed = self._delete.run(self._client, QueueKeys.of(self._prefix, queue).all_states, [])
+            existed = self._delete.run(self._client, QueueKeys.of(self._prefix, queue).all_content, [])
         except StoreUnavailable:
             with suppress(StoreUnavailable, StoreFull):
-                self._index.add(queue)  # it is there still, as far as anybody knows
+                self._index.keep(queue)  # it is there still, as far as anybody knows
             raise
         if not existed:
-            raise _not_found(queue)
+            raise queue_not_found(queue)
 
     def purge(self, queue: str, state: MessageState | None) -> Purged:
         """Removes a thousand messages in `state`, or all in every state. Raises `QueueNotFound`."""
         keys = QueueKeys.of(self._prefix, queue)
-        sets = [*keys.counted, keys.inflight, keys.dead_messages, keys.groups]
-        return Purged(*self._run(self._purge, queue, sets, [state or "all", _DEAD_TTL_MS]))
+        sets = [*keys.counted, keys.inflight, keys.dead_messages, keys.groups, keys.waiting]
+        args = [state or "all", _DEAD_TTL_MS, hint_channel(self._prefix), queue]
+        return Purged(*self._run(self._purge, queue, sets, args))
 
     def peek(self, queue: str, state: MessageState, *, offset: int, limit: int) -> PeekPage:
         """Up to `limit` messages in `state`, after `offset` others. Raises `QueueNotFound`."""
@@ -143,24 +157,8 @@ class RedisQueueCatalog:
     def _run(self, script: Script, queue: str, keys: list[str], args: list[Any]) -> Any:
         reply = script.run(self._client, keys, args)
         if reply is None:
-            raise _not_found(queue)
+            raise queue_not_found(queue)
         return reply
-
-
-def new_incarnation() -> bytes:
-    """What tells a queue from one of the same name that was there before."""
-    return os.urandom(INCARNATION_BYTES).hex().encode()
-
-
-def counts_of(reply: Sequence[int]) -> Counts:
-    """What `counts.lua` answers."""
-    ready, delayed, leased, dead, size, age = reply
-    oldest = None if age < 0 else age
-    return Counts(ready=ready, delayed=delayed, leased=leased, dead=dead, bytes=size, oldest_age_ms=oldest)
-
-
-def _not_found(queue: str) -> QueueNotFound:
-    return QueueNotFound(f"There is no queue {queue}; a queue exists from its first push or its settings.")
 
 
 def _pauses(ends: Sequence[int]) -> Pauses:

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from redis import Redis
 
-from app.errors import QueueNotFound
 from app.models import FOREVER_MS, DeadFilter, DeadLetter, DeadPage, DeadReason, QueueSettings, Redriven
 from app.storage.envelope import ended_deliveries, unseal
 from app.storage.keys import QueueKeys, hint_channel
+from app.storage.replies import queue_not_found
 from app.storage.scripts import Script
 
 REASONS: tuple[DeadReason, ...] = ("max-attempts", "rejected", "expired")
@@ -41,7 +41,8 @@ class RedisDeadLetterStore:
     def one(self, queue: str, message_id: UUID, *, remove: bool) -> DeadLetter | None:
         """One dead letter, removed if asked to; None if there is none of that id."""
         keys = QueueKeys.of(self._prefix, queue).of_dead_letter
-        found = self._run(self._dead_letter, queue, keys, [message_id.bytes, int(remove)])
+        args = [message_id.bytes, int(remove), hint_channel(self._prefix), queue]
+        found = self._run(self._dead_letter, queue, keys, args)
         return _letter(*found) if found else None
 
     def redrive(self, queue: str, which: DeadFilter, ids: Sequence[UUID], *, limit: int) -> Redriven:
@@ -53,7 +54,7 @@ class RedisDeadLetterStore:
     def _run(self, script: Script, queue: str, keys: list[str], args: list[Any]) -> Any:
         reply = script.run(self._client, keys, [_DEFAULTS.dead_ttl_ms, *args])
         if reply is None:
-            raise QueueNotFound(f"There is no queue {queue}; a queue exists from its first push.")
+            raise queue_not_found(queue)
         return reply
 
 

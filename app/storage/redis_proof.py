@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
@@ -12,7 +12,7 @@ from app.errors import NotDurable
 from app.storage.redis_client import translating_errors
 
 PROOF_SECONDS = 1.9  # below the timeout of a command
-WAITAOF_SINCE = (7, 2)
+WAITAOF_IS_TRUE_SINCE = (8, 0)  # of Redis; before that and in Valkey it may come before the disk (decision 0015)
 
 
 class DurabilityProof:
@@ -32,11 +32,13 @@ class DurabilityProof:
             raise NotDurable("This Redis keeps no append-only file; set appendonly yes, or push without Prefer.")
         if told.get("connected_slaves", 0) < self._replicas:
             raise NotDurable(f"PULPO_DURABLE_REPLICAS is {self._replicas}, and fewer replicas are connected now.")
-        if _version(told["redis_version"]) >= WAITAOF_SINCE:
+        if "valkey_version" not in told and _version(told["redis_version"]) >= WAITAOF_IS_TRUE_SINCE:
+            _check_that_it_can_wait(connection)
             return True
         if not _writes_before_it_answers(connection):
             raise NotDurable(
-                "This Redis cannot say when a write is on disk: take 7.2 or newer, or set appendfsync always."
+                "This server cannot prove when a write is on disk: set appendfsync always (PULPO_FSYNC=always for the"
+                " embedded one), or take Redis 8 or newer."
             )
         return False
 
@@ -56,12 +58,26 @@ class DurabilityProof:
             raise _not_proven(ids)
 
 
-def _writes_before_it_answers(connection: Redis) -> bool:
+def _check_that_it_can_wait(connection: Redis) -> None:
     try:
-        told = connection.config_get("appendfsync", "appendonly")
+        connection.waitaof(0, 0, 1)
+    except ResponseError as error:
+        raise NotDurable("Pulpo may not ask this Redis when a write is on disk: allow WAITAOF.") from error
+    if _policy(connection).get("appendfsync") == "no":
+        raise NotDurable("This Redis leaves it to its system when to write to disk; set appendfsync everysec.")
+
+
+def _writes_before_it_answers(connection: Redis) -> bool:
+    told = _policy(connection)
+    return told.get("appendfsync") == "always" and told.get("appendonly") == "yes"
+
+
+def _policy(connection: Redis) -> Mapping[str | None, str | None]:
+    """How it writes to disk; nothing if it does not say."""
+    try:
+        return dict(connection.config_get("appendfsync", "appendonly"))
     except ResponseError:
-        return False  # managed services and ACLs keep CONFIG to themselves
-    return bool(told.get("appendfsync") == "always" and told.get("appendonly") == "yes")
+        return {}  # managed services and ACLs keep CONFIG to themselves
 
 
 def _milliseconds_to(deadline: float) -> int:

@@ -19,7 +19,6 @@ from app.errors import (
     QueuePaused,
     StoreFull,
     StoreUnavailable,
-    TooManyQueues,
 )
 from app.models import (
     Counts,
@@ -37,9 +36,9 @@ from app.models import (
 from app.storage.envelope import ID_BYTES, seal, unseal
 from app.storage.keys import QueueKeys, hint_channel
 from app.storage.queue_index import QueueIndex
-from app.storage.redis_catalog import counts_of, new_incarnation
 from app.storage.redis_client import translating_errors
 from app.storage.redis_proof import DurabilityProof
+from app.storage.replies import counts_of, new_incarnation
 from app.storage.scripts import Script
 
 ID_RANDOM_BYTES = 4
@@ -102,14 +101,13 @@ class RedisQueueStore:
         must_write: bool = False,
     ) -> Pushed:
         # The index lies in another Cluster slot than the queue, so no script can keep both (decision 0003).
-        was_listed = queue in self._index
-        if not was_listed:
-            self._index.add(queue)
         call = self._push_call(queue, messages, key, must_write=must_write)
+        if queue not in self._index:
+            self._index.add(queue)
         pushed, is_new = self._pushed(queue, messages, self._push.run(client, *call))
-        if is_new and was_listed:  # it was deleted since
-            with suppress(StoreUnavailable, StoreFull, TooManyQueues):  # they are in; the next push lists the queue
-                self._index.add(queue)
+        if is_new:  # a deletion may have struck it off since
+            with suppress(StoreUnavailable, StoreFull):  # they are in; the next push lists the queue
+                self._index.keep(queue)
         return pushed
 
     def _pushed(self, queue: str, messages: Sequence[NewMessage], reply: list[Any]) -> tuple[Pushed, bool]:
@@ -121,7 +119,9 @@ class RedisQueueStore:
         if is_new == KEY_REUSED:
             raise _reused(messages, place=rest[0])
         if is_new == PAUSED:
-            raise QueuePaused(f"The queue {queue} takes no messages now; POST /queues/{queue}/resume ends that.")
+            raise QueuePaused(
+                f"The queue {queue} is paused and takes no messages; GET /queues/{queue} says until when."
+            )
         new, *ids = rest
         return Pushed([format_id(message_id) for message_id in ids], new), bool(is_new)
 
@@ -131,16 +131,20 @@ class RedisQueueStore:
         keys = QueueKeys.of(self._prefix, queue)
         sets = keys.of_push
         if key is not None:
-            sets.append(keys.of_request(key.caller, key.key))
+            sets.append(keys.request_record(key.caller, key.key))
         items: list[Argument] = []
-        for message in messages:
+        marks: dict[str, bytes] = {}
+        for place, message in enumerate(messages, 1):
             tail = seal(message)
             items += [tail, message.delay_ms]
             if message.key is None:
                 items.append("")
-            else:
-                sets.append(keys.of_message(message.key))
-                items.append(_fingerprint(tail, message.delay_ms))
+                continue
+            mark = _fingerprint(tail, message.delay_ms)
+            if marks.setdefault(message.key, mark) != mark:
+                raise _reused(messages, place=place)
+            sets.append(keys.message_record(message.key))
+            items.append(mark)
         fingerprint = b"" if key is None else _fingerprint(*items, *(message.key or "" for message in messages))
         random_bytes, window_ms = os.urandom(ID_RANDOM_BYTES), _DEFAULTS.dedup_window_ms
         head: list[Argument] = [random_bytes, new_incarnation(), self._channel, queue, window_ms]
@@ -156,19 +160,18 @@ class RedisQueueStore:
         while True:
             popped = self._pop_once(queue, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
             # There may be more messages to clear away, whose time to live is over, than one step may.
-            if popped.deliveries or popped.due_in_ms != 0 or time.monotonic() > deadline:
+            if not popped.is_clearing or time.monotonic() > deadline:
                 return popped
 
     def _pop_once(
         self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int
     ) -> Popped:
-        keys = QueueKeys.of(self._prefix, queue)
         reply = None
         if limit == 1 and lease_ms != 0 and key is None:  # most pops, and most of these find a message (decision 0016)
             args = [-1 if lease_ms is None else lease_ms, os.urandom(NONCE_BYTES), *_LEASE_DEFAULTS]
-            reply = self._pop_one.run(self._client, keys.of_pop_one, args)
+            reply = self._pop_one.run(self._client, QueueKeys.of(self._prefix, queue).of_pop_one, args)
         if reply is None:
-            reply = self._pop_any(keys, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
+            reply = self._pop_any(queue, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
         lease_end, due_in_ms, nonce, *taken = reply
         is_leased = lease_end > 0
         deliveries = tuple(
@@ -180,13 +183,13 @@ class RedisQueueStore:
             lease_expires_at_ms=lease_end if is_leased else None,
             due_in_ms=None if due_in_ms < 0 else due_in_ms,
             is_paused=lease_end == NOTHING_WHILE_PAUSED,
+            is_clearing=not deliveries and due_in_ms == 0,
         )
 
-    def _pop_any(
-        self, keys: QueueKeys, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int
-    ) -> Any:
+    def _pop_any(self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int) -> Any:
         """What `pop.lua` answers."""
-        sets = [*keys.all_states, *([] if key is None else [keys.of_pop(key.caller, key.key)])]
+        keys = QueueKeys.of(self._prefix, queue)
+        sets = [*keys.all_states, *([] if key is None else [keys.pop_record(key.caller, key.key)])]
         args: list[Argument] = [
             limit,
             -1 if lease_ms is None else lease_ms,
@@ -196,6 +199,8 @@ class RedisQueueStore:
             waiters,
             *_LEASE_DEFAULTS,
             *_DEAD_DEFAULTS,
+            self._channel,
+            queue,
         ]
         return self._pop.run(self._client, sets, args)
 

@@ -33,18 +33,22 @@ class Script:
                 return client.eval(self.source, len(keys), *keys, *args)
 
     def run_for_each(self, client: Redis, keys: Sequence[list[str]], args: list[Any]) -> list[Any]:
-        """The replies of a run for each list of keys, with the same arguments, in one round trip; each is a step."""
+        """The replies of a run for each list of keys, with the same arguments, in one round trip; each is a step.
+
+        Only for scripts that write nothing: where Redis has not seen it, all of them may run again.
+        """
         with translating_errors():
-            pipeline = client.pipeline(transaction=False)
-            for each in keys:
-                pipeline.evalsha(self._sha, len(each), *each, *args)
-            replies = pipeline.execute(raise_on_error=False)
-            for place, reply in enumerate(replies):
-                if isinstance(reply, NoScriptError):
-                    replies[place] = client.eval(self.source, len(keys[place]), *keys[place], *args)
-                elif isinstance(reply, Exception):
-                    raise reply
-            return replies
+            try:
+                return self._run_for_each(client, keys, args)
+            except NoScriptError:
+                client.script_load(self.source)
+                return self._run_for_each(client, keys, args)
+
+    def _run_for_each(self, client: Redis, keys: Sequence[list[str]], args: list[Any]) -> list[Any]:
+        pipeline = client.pipeline(transaction=False)
+        for each in keys:
+            pipeline.evalsha(self._sha, len(each), *each, *args)
+        return pipeline.execute()
 
 
 def _source(name: str) -> str:

@@ -42,12 +42,12 @@ class LettersPage(Which, frozen=True, forbid_unknown_fields=True):
     """A filter, and which part of what it lets through."""
 
     limit: Annotated[int, Meta(ge=1, le=MAX_BATCH)] = DEFAULT_LIMIT
-    cursor: Annotated[str, Meta(max_length=MAX_CURSOR_LENGTH)] | UnsetType = UNSET
+    cursor: Annotated[str, Meta(max_length=MAX_CURSOR_LENGTH)] = ""
 
     @property
     def place(self) -> tuple[int, UUID] | None:
         """Death and id of the last letter of the page before."""
-        return None if self.cursor is UNSET else _parse_cursor(self.cursor)
+        return _parse_cursor(self.cursor) if self.cursor else None
 
 
 class Redrive(Which, frozen=True, forbid_unknown_fields=True):

@@ -1,9 +1,7 @@
-"""Reads which messages are to be looked at, emptied or stopped, and writes those that were looked at."""
+"""Reads which messages are to be looked at or to go, and writes those that were looked at."""
 
 from __future__ import annotations
 
-import time
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,16 +11,13 @@ from app.errors import Fault, Invalid
 from app.models import (
     FOREVER_MS,
     MAX_BATCH,
-    MAX_DELAY_SECONDS,
     DeadReason,
     MessageState,
-    Operation,
     Peeked,
     PeekPage,
     Priority,
 )
 from app.web import lists, payloads
-from app.web.bodies import SMALL_BODY_BYTES, read_body
 from app.web.exchange import Timestamp, options, timestamp
 from app.web.pops import content
 
@@ -84,33 +79,6 @@ class Delete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confirm: str = ""
 
 
-class ResumeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is meant: `push`, `pop` or both."""
-
-    operation: Operation | Literal["both"] = "both"
-
-    @property
-    def operations(self) -> tuple[Operation, ...]:
-        return ("push", "pop") if self.operation == "both" else (self.operation,)
-
-
-class PauseBody(ResumeBody, frozen=True, forbid_unknown_fields=True):
-    """The same, and until when."""
-
-    until: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
-
-    @property
-    def until_ms(self) -> int | None:
-        """None: until somebody resumes it. Raises `Invalid` unless the time lies within the coming year."""
-        if self.until is UNSET:
-            return None
-        ahead = self.until.timestamp() - time.time()
-        if not 0 < ahead <= MAX_DELAY_SECONDS:
-            detail = f"until is a time to come, {MAX_DELAY_SECONDS} seconds ahead at most."
-            raise Invalid(detail, faults=[Fault(detail, pointer="/until")])
-        return round(self.until.timestamp() * 1000)
-
-
 def read_peek() -> Peek:
     """The page that this request asks for. Raises `Invalid`."""
     return payloads.convert(options(), Peek)
@@ -126,18 +94,6 @@ def read_purge(queue: str) -> MessageState | None:
 def check_delete(queue: str) -> None:
     """Raises `Invalid` unless this request confirms that `queue` is to go."""
     _check_confirmed(queue, payloads.convert(options(), Delete).confirm)
-
-
-def read_pause() -> PauseBody:
-    """What this request stops. Raises `Malformed`, `Invalid`."""
-    payloads.convert(options(), payloads.Nothing)
-    return payloads.decode(read_body(most=SMALL_BODY_BYTES), PauseBody)
-
-
-def read_resume() -> ResumeBody:
-    """What this request lets go on. Raises `Malformed`, `Invalid`."""
-    payloads.convert(options(), payloads.Nothing)
-    return payloads.decode(read_body(most=SMALL_BODY_BYTES), ResumeBody)
 
 
 def write_peek(asked: Peek, page: PeekPage) -> PeekedMessages:

@@ -14,6 +14,7 @@ from app.web import payloads
 from app.web.exchange import OCTETS, Answer, Call, Timestamp, json_answer, timestamp
 
 EMPTY = "The queue is empty."
+CLEARING = "Messages whose time to live was over are being cleared away; pop again."
 PAUSED = "The queue is paused: nothing is delivered until it is resumed."
 RETRY_AFTER_SECONDS = "1"
 RAW_HEADERS = (
@@ -94,7 +95,7 @@ def read_pop(call: Call) -> Pop:
 def write_pop(queue: str, asked: Pop, popped: Popped) -> Answer:
     """The answer in the form that was asked for."""
     answer = _raw_answer(queue, popped) if asked.is_raw else _json_answer(queue, asked, popped)
-    if popped.waited:
+    if popped.waited and not popped.is_clearing:
         return answer
     return msgspec.structs.replace(answer, headers={**answer.headers, "Retry-After": RETRY_AFTER_SECONDS})
 
@@ -102,10 +103,16 @@ def write_pop(queue: str, asked: Pop, popped: Popped) -> Answer:
 def _json_answer(queue: str, asked: Pop, popped: Popped) -> Answer:
     ends = UNSET if popped.lease_expires_at_ms is None else timestamp(popped.lease_expires_at_ms)
     messages = [_message(UNSET if asked.is_plural else queue, each, ends) for each in popped.deliveries]
-    detail = UNSET if messages else PAUSED if popped.is_paused else EMPTY
+    detail = UNSET if messages else _why_empty(popped)
     if asked.is_plural:
         return json_answer(200, Messages(queue, messages, detail))
     return json_answer(200, messages[0] if messages else Message(queue=queue, id=None, message=None, detail=detail))
+
+
+def _why_empty(popped: Popped) -> str:
+    if popped.is_clearing:
+        return CLEARING
+    return PAUSED if popped.is_paused else EMPTY
 
 
 def _lease_ms(lease: float | UnsetType) -> int | None:

@@ -6,6 +6,7 @@ import logging
 
 import msgspec
 from flask import Flask, Response, g, request
+from msgspec import UNSET, UnsetType
 from werkzeug.exceptions import HTTPException
 
 from app import errors
@@ -68,6 +69,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     request_id: str
     errors: tuple[errors.Fault, ...] = ()
+    id: str | UnsetType = UNSET
     ids: tuple[str, ...] = ()
 
 
@@ -114,6 +116,8 @@ def _of_bug(error: Exception) -> Response:
 
 def _answer(kind: Kind, detail: str, faults: tuple[errors.Fault, ...], *, ids: tuple[str, ...] = ()) -> Response:
     problem = Problem(
-        f"/problems/{kind.code}", kind.title, kind.status, detail, kind.code, g.get("request_id", ""), faults, ids
+        f"/problems/{kind.code}", kind.title, kind.status, detail, kind.code, g.get("request_id", ""), faults
     )
+    if ids:
+        problem = msgspec.structs.replace(problem, ids=ids, id=ids[0] if len(ids) == 1 else UNSET)
     return Response(encode(problem), kind.status, content_type="application/problem+json")

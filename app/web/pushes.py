@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -16,12 +17,13 @@ from app.web.exchange import JSON, OCTETS, Call
 
 CURL_DEFAULT = "application/x-www-form-urlencoded"
 MAX_CONTENT_TYPE_LENGTH = 255
+ATTRIBUTE = "attributes."
 MAX_ATTRIBUTES = 16
 MAX_ATTRIBUTES_LENGTH = 2_048  # of names and values together: they must fit into a header of an answer
 
 
 Name = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}$(?!\n)")]
-AttributeName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$(?!\n)")]
+AttributeName = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{1,64}$(?!\n)")]
 AttributeValue = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{0,256}$(?!\n)")]
 Attributes = Annotated[dict[AttributeName, AttributeValue], Meta(max_length=MAX_ATTRIBUTES)]
 
@@ -81,7 +83,8 @@ def read_push(call: Call, limits: Limits) -> Push:
     Raises `Malformed`, `Invalid`, `MessageTooLarge`, `UnsupportedMediaType`.
     """
     options = payloads.convert(_with_attributes(call.options), PushOptions)
-    is_durable = "durable" in (part.strip().lower() for part in call.prefer.split(","))
+    # Each preference may have a value and parameters (RFC 7240).
+    is_durable = "durable" in (re.split("[;=]", part)[0].strip().lower() for part in call.prefer.split(","))
     media_type = call.content_type.partition(";")[0].strip().lower()
     if media_type != JSON:
         return Push([_raw_message(call, media_type, options, limits)], is_plural=False, is_durable=is_durable)
@@ -98,14 +101,12 @@ def read_push(call: Call, limits: Limits) -> Push:
 
 def _with_attributes(options: Mapping[str, str]) -> dict[str, Any]:
     """Query options, of which `attributes.colour=red` and its like are put into one."""
-    given: dict[str, Any] = {}
-    for name, value in options.items():
-        head, dot, attribute = name.partition(".")
-        if head == "attributes" and dot:
-            given.setdefault(head, {})[attribute] = value
-        else:
-            given[name] = value
-    return given
+    given: dict[str, Any] = {name: value for name, value in options.items() if not name.startswith(ATTRIBUTE)}
+    attributes = {name.removeprefix(ATTRIBUTE): options[name] for name in options if name.startswith(ATTRIBUTE)}
+    if attributes and "attributes" in given:
+        detail = "Give attributes as attributes.name=value, each by itself."
+        raise Invalid(detail, faults=[Fault(detail, parameter="attributes")])
+    return given | ({"attributes": attributes} if attributes else {})
 
 
 def _options_of(item: PushItem) -> PushOptions:

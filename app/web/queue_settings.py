@@ -14,6 +14,7 @@ from app.models import (
     FOREVER_MS,
     MAX_DELAY_SECONDS,
     MAX_LEASE_SECONDS,
+    Configured,
     Counts,
     Operation,
     Pauses,
@@ -24,6 +25,8 @@ from app.models import (
 from app.web import payloads
 from app.web.bodies import read_body
 from app.web.exchange import Timestamp, options, timestamp
+
+NO_QUEUE_HAS = "-"  # a tag, in the place of weak ones, which count for nothing here
 
 Wait = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
 Many = Annotated[int, Meta(ge=1, le=2**53)]
@@ -144,12 +147,12 @@ def read_tags() -> list[str]:
     if "If-Match" not in request.headers:
         return []
     tags = request.if_match
-    return ["*"] if tags.star_tag else sorted(tags.as_set()) or ["no tag"]
+    return ["*"] if tags.star_tag else sorted(tags.as_set()) or [NO_QUEUE_HAS]
 
 
-def write_settings(queue: str, own: QueueSettings, totals: QueueTotals) -> ConfiguredQueue:
+def write_settings(queue: str, made: Configured) -> ConfiguredQueue:
     """What a change of settings answers."""
-    return ConfiguredQueue(queue, _written(own), totals)
+    return ConfiguredQueue(queue, _written(made.settings), made.totals)
 
 
 def write_queue(queue: str, known: QueueDescription) -> DescribedQueue:

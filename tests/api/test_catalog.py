@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 
+from app.models import NewMessage
 from app.settings import Settings
 from tests.api.answers import pointers, problem
 from tests.conftest import MakeApp, client_of
+from tests.stores import queue_catalog, queue_store
 
 
 def push(client: FlaskClient, queue: str, *bodies: object, **options: object) -> None:
@@ -64,6 +68,41 @@ class TestList:
         redis_client.zadd("pulpo:queues", {"a": 0, "c": 0})
         assert names(admin) == ["b"]
 
+    def test_a_queue_that_a_deletion_and_a_push_cross_is_listed(self, redis_client: Redis) -> None:
+        store, other, catalog = queue_store(redis_client), queue_store(redis_client), queue_catalog(redis_client)
+        other.push("q", [NewMessage(b"1")], None)
+        deletes = store._index.add
+
+        def add_then_delete(queue: str) -> None:
+            deletes(queue)
+            catalog.delete(queue)
+
+        store._index.add = add_then_delete  # type: ignore[method-assign]
+        store.push("q", [NewMessage(b"2")], None)
+        assert catalog.page(after="", limit=10) == ["q"]
+
+    def test_a_process_that_knew_a_queue_lists_it_again(self, redis_client: Redis) -> None:
+        store, catalog = queue_store(redis_client), queue_catalog(redis_client)
+        store.push("q", [NewMessage(b"1")], None)
+        catalog.delete("q")
+        store.push("q", [NewMessage(b"2")], None)
+        assert catalog.page(after="", limit=10) == ["q"]
+
+    def test_a_refused_first_push_takes_no_place(self, admin: FlaskClient, redis_client: Redis) -> None:
+        two = [{"message": 1, "key": "k"}, {"message": 2, "key": "k"}]
+        answer = admin.post("/queues/q/push", json={"messages": two})
+        assert pointers(problem(answer, 422, "idempotency-key-reused")) == ["/messages/1/key"]
+        assert redis_client.exists("pulpo:queues") == 0
+
+    def test_no_cursor_tells_of_a_queue_that_the_caller_may_not_see(
+        self, admin: FlaskClient, app: Flask, redis_client: Redis
+    ) -> None:
+        push(admin, "a", 1)
+        redis_client.zadd("pulpo:queues", {f"secret-{place:04}": 0 for place in range(2500)})
+        admin.patch("/users/nobody", json={"permissions": ["count:a"]})
+        page = client_of(app, "nobody").get("/queues?limit=1").get_json()
+        assert ([each["queue"] for each in page["queues"]], page["next_cursor"]) == (["a"], None)
+
     def test_there_are_as_many_queues_as_the_setting_allows(self, settings: Settings, make_app: MakeApp) -> None:
         admin = client_of(make_app(msgspec.structs.replace(settings, max_queues=2)), "admin")
         push(admin, "a", 1)
@@ -86,6 +125,17 @@ class TestChange:
         assert settings["backoff"] == {"base": 2, "factor": 2, "max": 10}
         assert admin.get("/queues/q").get_json()["settings"] == settings
         assert answer.headers["ETag"] == admin.get("/queues/q").headers["ETag"]
+
+    @pytest.mark.parametrize(
+        ("own", "patch"), [({"base": 1, "max": 3600}, {"base": 400}), ({"base": 0.1, "max": 600}, {"max": 0.5})]
+    )
+    def test_a_patch_is_checked_against_what_is_there(
+        self, admin: FlaskClient, own: dict[str, float], patch: dict[str, float]
+    ) -> None:
+        admin.put("/queues/q", json={"backoff": own})
+        answer = admin.patch("/queues/q", json={"backoff": patch})
+        assert answer.get_json()["settings"]["backoff"] == {"factor": 2} | own | patch
+        problem(admin.patch("/queues/none", json={"backoff": patch}), 404, "queue-not-found")
 
     @pytest.mark.parametrize(
         ("body", "pointer"),
@@ -166,6 +216,17 @@ class TestPurge:
         assert sum(after[name] for name in ("ready", "delayed", "leased", "dead")) == 5 - gone
         assert after["bytes"] == before["bytes"] - gone
         assert admin.get("/queues/q").get_json()["totals"]["purged"] == gone
+
+    def test_what_ran_out_of_its_last_lease_died_before_it_was_purged(
+        self, admin: FlaskClient, end_leases: Callable[[str], None]
+    ) -> None:
+        admin.put("/queues/q", json={"max_attempts": 1})
+        push(admin, "q", 1)
+        admin.post("/queues/q/pop", json={"lease": 30})
+        end_leases("q")
+        assert admin.post("/queues/q/purge?confirm=q&state=dead").get_json()["purged"] == 1
+        totals = admin.get("/queues/q").get_json()["totals"]
+        assert (totals["died"], totals["purged"]) == (1, 1)
 
     def test_a_receipt_of_what_was_purged_finds_nothing(self, admin: FlaskClient) -> None:
         self.fill(admin)

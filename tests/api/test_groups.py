@@ -170,6 +170,32 @@ def test_a_long_poll_hears_of_a_message_that_an_ack_lets_come(admin: FlaskClient
     assert message["data"] == b"default 1"
 
 
+@pytest.mark.parametrize("how", ["purge", "delete", "pop"])
+def test_a_long_poll_hears_of_a_message_that_comes_in_another_way(
+    admin: FlaskClient, redis_client: Redis, end_leases: Callable[[str], None], how: str
+) -> None:
+    admin.put("/queues/default", json={"max_attempts": 1})
+    push(admin, "a", 1, 2)
+    if how != "pop":
+        lease(admin)
+    if how == "delete":
+        end_leases("default")
+    redis_client.hset("pulpo:{default}:waiting", "somebody", "1 1")
+    with redis_client.pubsub() as listener:  # type: ignore[no-untyped-call]
+        listener.subscribe("pulpo:hints")
+        listener.get_message(timeout=1)
+        if how == "purge":
+            admin.post("/queues/default/purge?confirm=default&state=leased")
+        elif how == "pop":
+            admin.post("/pop")
+        else:
+            letter = admin.get("/queues/default/dead").get_json()["messages"][0]
+            admin.delete(f"/queues/default/dead/{letter['id']}")
+        message = listener.get_message(timeout=1)
+    assert message is not None
+    assert message["data"] == b"default 1"
+
+
 def test_groups_whose_names_begin_alike_are_apart(admin: FlaskClient) -> None:
     push(admin, "a", 1, 2)
     push(admin, "ab", 3, 4)

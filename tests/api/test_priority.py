@@ -104,6 +104,16 @@ def test_an_option_out_of_range_is_named(admin: FlaskClient, options: dict[str, 
     assert admin.get("/count").get_json()["count"] == 0
 
 
+@pytest.mark.parametrize("query", ["attributes=a&attributes.b=c", "attributes.b=c&attributes=a", "attributes=a"])
+def test_attributes_in_the_query_stand_each_by_itself(admin: FlaskClient, query: str) -> None:
+    problem(admin.post(f"/push?{query}", data=b"x", content_type="text/plain"), 422, "invalid")
+
+
+def test_the_name_of_an_attribute_may_be_any_printable_text(admin: FlaskClient) -> None:
+    admin.post("/push?attributes.ce:type=x&attributes..a=y", data=b"x", content_type="text/plain")
+    assert admin.post("/pop").get_json()["attributes"] == {"ce:type": "x", ".a": "y"}
+
+
 def test_in_a_batch_the_faulty_item_is_named(admin: FlaskClient) -> None:
     answer = admin.post("/push", json={"messages": [{"message": 1}, {"message": 2, "group": "g", "delay": 1}]})
     assert pointers(problem(answer, 422, "invalid")) == ["/messages/1/delay"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
@@ -58,6 +59,20 @@ def test_it_runs_from_the_end_of_a_lease_that_ran_out(admin: FlaskClient, end_le
     assert dead(admin) == [(1, "expired")]
 
 
+@pytest.mark.parametrize("extended", [False, True])
+def test_it_has_run_since_the_lease_ended_when_the_message_is_given_back(
+    admin: FlaskClient, end_leases: Callable[[str], None], extended: bool
+) -> None:
+    push(admin, 1, ttl=0.5)
+    receipt = admin.post("/pop", json={"lease": 30}).get_json()["receipt"]
+    end_leases("default")  # a second ago
+    if extended:
+        assert admin.post("/extend", json={"receipt": receipt, "lease": 30}).status_code == 200
+    admin.post("/nack", json={"receipt": receipt, "delay": 0})
+    assert admin.post("/pop").get_json()["message"] is None
+    assert dead(admin) == [(1, "expired")]
+
+
 def test_it_runs_from_the_end_of_a_delay(admin: FlaskClient, age: Callable[[str, float], None]) -> None:
     push(admin, 1, ttl=SHORT, delay=60)
     push(admin, 2, ttl=60, delay=60)
@@ -106,3 +121,35 @@ def test_a_pop_clears_away_as_many_as_it_must(admin: FlaskClient, redis_client: 
     assert admin.post("/pop").get_json()["message"] == "alive"
     counts = admin.get("/count").get_json()
     assert (counts["ready"], counts["dead"]) == (0, 3000)
+
+
+def test_a_pop_that_clears_away_too_much_says_so(admin: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.storage.redis_queues.CLEARING_SECONDS", 0)
+    for _ in range(2):
+        admin.post("/push", json={"messages": [{"message": place, "ttl": 0.001} for place in range(1000)]})
+    answer = admin.post("/pop")
+    assert (answer.get_json()["message"], answer.headers["Retry-After"]) == (None, "1")
+    assert "cleared away" in answer.get_json()["detail"]
+
+
+def test_a_step_counts_what_it_promotes(admin: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small heads whose time is over, each with a large follower: a step must not move all of them."""
+    monkeypatch.setattr("app.storage.redis_queues.CLEARING_SECONDS", 0)
+    large = "x" * 250_000
+    for place in range(50):
+        two = [{"message": 1, "ttl": 0.001, "group": f"g{place}"}, {"message": large, "group": f"g{place}"}]
+        assert admin.post("/push", json={"messages": two}).status_code == 201
+    assert "cleared away" in admin.post("/pop", json={"lease": 30}).get_json()["detail"]
+    assert 30 < admin.get("/count").get_json()["dead"] < 40
+    while "cleared away" in admin.post("/pop", json={"max": 1}).get_json().get("detail", ""):
+        pass
+    assert admin.get("/count").get_json() | {"oldest_age": 0, "bytes": 0} == {
+        "queue": "default",
+        "count": 49,
+        "ready": 49,
+        "delayed": 0,
+        "leased": 0,
+        "dead": 50,
+        "bytes": 0,
+        "oldest_age": 0,
+    }

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from app.errors import IdempotencyKeyReused, QueueFull, QueueNotFound, QueuePaused
+from app.errors import IdempotencyKeyReused, Invalid, QueueFull, QueueNotFound, QueuePaused
 from app.models import (
     FOREVER_MS,
     Counts,
@@ -336,9 +336,9 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _configure(self, drawn: dict[str, Any]) -> None:
         chosen_settings = QueueSettings(**self._timed(drawn))
-        is_new, totals, _ = self.catalog.configure(QUEUE, chosen_settings)
-        assert is_new == self._modelled(lambda: self.model.configure(chosen_settings))
-        assert totals == QueueTotals(**self.model.totals)
+        made = self.catalog.configure(QUEUE, chosen_settings)
+        assert made.is_new == self._modelled(lambda: self.model.configure(chosen_settings))
+        assert made.totals == QueueTotals(**self.model.totals)
 
     def _push(self, messages: list[NewMessage], key: RequestKey | None) -> None:
         answer = self._served(lambda: self.queues.push(QUEUE, messages, key))
@@ -355,6 +355,9 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _pause(self, operations: tuple[Operation, ...], until_ms: int) -> None:
         answer = self._served(lambda: self.catalog.pause(QUEUE, operations, until_ms=until_ms))
+        if answer == "invalid":  # its time was over before it began
+            assert until_ms <= self.client.now_ms
+            return
         expected = self._modelled(lambda: self.model.pause(operations, until_ms))
         assert isinstance(answer, Pauses) or answer == expected
 
@@ -445,8 +448,8 @@ class QueueMachine(RuleBasedStateMachine):
             return call()
         except QueueNotFound:
             return "queue not found"
-        except QueuePaused:
-            return "paused"
+        except (QueuePaused, Invalid) as error:
+            return "paused" if isinstance(error, QueuePaused) else "invalid"
         except QueueFull as error:
             return "max_messages" if "max_messages" in error.detail else "max_bytes"
         except IdempotencyKeyReused as error:

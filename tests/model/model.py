@@ -150,6 +150,7 @@ class QueueModel:
         return is_new
 
     def push(self, messages: Sequence[NewMessage], key: RequestKey | None) -> Pushed:
+        self._check_keys(messages)
         request = self.requests.get(key) if key else None
         if request and self.now_ms <= request.until_ms:
             if request.asked != tuple(messages):
@@ -235,6 +236,7 @@ class QueueModel:
             if refusal:
                 continue
             lease = self.leases.pop(receipt.number)
+            self._run_since(lease)
             wait_ms = self._backoff_ms(lease.message.attempts, jitter) if how.delay_ms is None else how.delay_ms
             if how.dead or lease.is_last:
                 reason: DeadReason = "rejected" if how.dead else "max-attempts"
@@ -257,6 +259,7 @@ class QueueModel:
             refusal = self._refusal(receipt)
             statuses.append(refusal or "extended")
             if not refusal:
+                self._run_since(self.leases[receipt.number])
                 self.leases[receipt.number].ends_ms = self.now_ms + lease_ms
         return statuses
 
@@ -323,8 +326,11 @@ class QueueModel:
         self._check_exists()
         counts = self.count()
         gone = {"ready": counts.ready, "delayed": counts.delayed, "leased": counts.leased, "dead": counts.dead}
+        died = self.totals["died"]
         for each in ("ready", "delayed", "leased", "dead") if state is None else (state,):
             getattr(self, f"_purge_{each}")()
+        if state is None:  # at once, and nobody looks at what it was
+            self.totals["died"] = died
         total = sum(gone.values()) if state is None else gone[state]
         self.totals["purged"] += total
         return total
@@ -353,6 +359,12 @@ class QueueModel:
         times += [message.clock_ms for each in self.ready.values() for message in each if message.clock_ms is not None]
         times += [until_ms for until_ms in self.paused_until_ms.values() if until_ms < FOREVER_MS]
         return min((time_ms for time_ms in times if time_ms > self.now_ms), default=None)
+
+    def _check_keys(self, messages: Sequence[NewMessage]) -> None:
+        by_key: dict[str, NewMessage] = {}
+        for place, asked in enumerate(messages, 1):
+            if asked.key and by_key.setdefault(asked.key, asked) != asked:
+                raise Refused(f"key {place}")
 
     def _new(self, number: int, asked: NewMessage) -> Message:
         ttl_ms = self.settings.ttl_ms if asked.ttl_ms is None else asked.ttl_ms
@@ -426,11 +438,17 @@ class QueueModel:
             message.clock_ms += since_ms
         return message
 
+    def _run_since(self, lease: Lease) -> None:
+        """The time to live ran from when the lease ended, if it did."""
+        if lease.message.clock_ms is not None:
+            lease.message.clock_ms = max(0, lease.message.clock_ms - max(0, self.now_ms - lease.ends_ms))
+
     def _take(self, message: Message, ended_ms: int | None, taken: list[Message], *, removes: bool) -> None:
         """Delivers `message`, from its list or after a lease that ended; or buries it if its time is over."""
         if message.clock_ms is not None:
             left_ms = message.clock_ms - (self.now_ms if ended_ms is None else self.now_ms - ended_ms)
             if left_ms <= 0:
+                message.clock_ms = 0
                 self._bury([Letter(self.now_ms + left_ms, message, "expired", "")])
                 self._release(message)
                 return
@@ -492,6 +510,7 @@ class QueueModel:
     def _purge_dead(self) -> None:
         self.dead = []
         for lease in self._spent():
+            self.totals["died"] += 1
             del self.leases[lease.message.number]
             self._release(lease.message)
 

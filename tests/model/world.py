@@ -40,14 +40,18 @@ class Clock(Protocol):
 
 
 class TimedRedis(Redis):
-    """A client that knows at which of the server's milliseconds the last script ran."""
+    """A client that knows at which of the server's milliseconds the last script of a queue ran."""
 
     now_ms = 0
 
     def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
+        if "{" not in str(keys_and_args[0]):  # the index of queues knows no time
+            return super().evalsha(sha, numkeys, *keys_and_args)
         return self._timed("EVALSHA", sha, numkeys, *keys_and_args)
 
     def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any:
+        if "{" not in str(keys_and_args[0]):
+            return super().eval(script, numkeys, *keys_and_args)
         return self._timed("EVAL", script, numkeys, *keys_and_args)
 
     def _timed(self, *command: Any) -> Any:

@@ -20,6 +20,12 @@ local function started(envelope, since)
   return with_clock(envelope, since + clock_of(envelope))
 end
 
+-- The envelope of a lease that ended at `ended_at`: from then on its time ran again.
+local function run_since(envelope, ended_at, now)
+  if not has_ttl(envelope) or ended_at >= now then return envelope end
+  return with_clock(envelope, math.max(0, clock_of(envelope) - (now - ended_at)))
+end
+
 -- The envelope with all of its time before it.
 local function wound_up(envelope)
   if not has_ttl(envelope) then return envelope end

@@ -2,7 +2,7 @@
 --   1 the queue's own HASH, 2 delayed ZSET, 3-5 ready LISTs (high, normal, low), 6-9 leased ZSETs (high, normal, low,
 --   last), 10-12 dead ZSETs by reason, 13 grouped ZSET.
 -- Answers ready, delayed, leased, dead, bytes of all bodies (dead letters included), age in ms of the oldest of the
--- messages that stand first in their lists (-1: none is ready).
+-- messages that stand first in their lists (-1: none does; a follower of a group stands in no list).
 
 local function counts_of(keys, now, dead_ttl_default)
   local queue, delayed, LAST, GROUPED = keys[1], keys[2], 9, 13

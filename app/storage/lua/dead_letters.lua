@@ -5,6 +5,7 @@
 
 local MAX_ATTEMPTS, REJECTED, EXPIRED = 1, 2, 3
 local MOST_AT_ONCE = 1000 -- that one script buries, drops or gives back
+local LEAST_DROPPED = 1048576 -- bytes that may be dropped whatever else was done
 
 local burials = {count = 0, bytes = 0}
 
@@ -33,16 +34,17 @@ local function bury(dead, dead_messages, grouping, envelope, reason, failure, di
   burials.bytes = burials.bytes + body_bytes(envelope)
 end
 
--- Buries those whose last attempt ran out; they have been dead since their lease ended.
+-- Buries those whose last attempt ran out; they have been dead since their lease ended. Returns the bytes it moved.
 local function bury_the_spent(inflight, last, dead, dead_messages, grouping, now)
   local spent = redis.call('ZRANGEBYSCORE', last, '-inf', now, 'WITHSCORES', 'LIMIT', 0, MOST_AT_ONCE)
   for i = 1, #spent, 2 do
-    if burials.bytes + promoted.bytes >= STEP_BYTES then return end
+    if burials.bytes + promoted.bytes >= STEP_BYTES then break end
     local envelope = spent_envelope(inflight, spent[i])
     redis.call('ZREM', last, spent[i])
     redis.call('HDEL', inflight, spent[i])
     bury(dead, dead_messages, grouping, envelope, MAX_ATTEMPTS, '', spent[i + 1], now)
   end
+  return burials.bytes + promoted.bytes
 end
 
 -- Drops the oldest dead letter of one reason; returns the bytes of its body.
@@ -63,13 +65,14 @@ local function oldest_death(dead)
   return oldest, reason
 end
 
--- Counts what was buried, and drops what is too old or too much, as far as one step may go.
-local function finish_burials(queue, dead, dead_messages, now, most, longest_ms)
+-- Counts what was buried, and drops what is too old or too much, as far as a step may go that moved so much already.
+local function finish_burials(queue, dead, dead_messages, now, most, longest_ms, moved)
   add(queue, 'died', burials.count)
   local held, dropped, bytes = 0, 0, 0
   for reason = 1, 3 do held = held + redis.call('ZCARD', dead[reason]) end
   local oldest, reason = oldest_death(dead)
-  while dropped < MOST_AT_ONCE and bytes < STEP_BYTES and (held > most or oldest <= now - longest_ms) do
+  local room = math.max(LEAST_DROPPED, STEP_BYTES - moved)
+  while dropped < MOST_AT_ONCE and bytes < room and (held > most or oldest <= now - longest_ms) do
     bytes = bytes + drop_oldest_of(dead[reason], dead_messages)
     dropped, held = dropped + 1, held - 1
     oldest, reason = oldest_death(dead)

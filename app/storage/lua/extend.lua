@@ -6,9 +6,11 @@
 --          fewer than asked, the first ones, if their bodies are all that one step may read
 
 --@include receipts
+--@include clocks
 
 local queue, inflight, LEASED = KEYS[1], KEYS[2], 2
-local ends = now_ms() + tonumber(ARGV[1])
+local now = now_ms()
+local ends = now + tonumber(ARGV[1])
 local reply, extended, bytes = {ends}, 0, 0
 
 for i = 2, #ARGV, 2 do
@@ -16,9 +18,13 @@ for i = 2, #ARGV, 2 do
   local id = ARGV[i]
   local entry, place = held(inflight, KEYS[LEASED + LAST], id, ARGV[i + 1])
   if entry then
+    local envelope, ended_at = envelope_of(entry), tonumber(redis.call('ZSCORE', KEYS[LEASED + place], id))
     -- Removed first: a full Redis refuses what begins with a ZADD, and a settle must pass.
     redis.call('ZREM', KEYS[LEASED + place], id)
     redis.call('ZADD', KEYS[LEASED + place], ends, id)
+    if has_ttl(envelope) and ended_at < now then
+      redis.call('HSET', inflight, id, string.sub(entry, 1, 19) .. run_since(envelope, ended_at, now))
+    end
     extended = extended + 1
     bytes = bytes + body_bytes_of(entry)
   end

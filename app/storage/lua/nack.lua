@@ -58,6 +58,9 @@ for i = FIRST, #ARGV, 2 do
   if entry then
     local attempt = attempt_of(entry)
     local envelope = with_ended_deliveries(envelope_of(entry), attempt)
+    if has_ttl(envelope) then
+      envelope = run_since(envelope, tonumber(redis.call('ZSCORE', KEYS[LEASED + place], id)), now)
+    end
     redis.call('ZREM', KEYS[LEASED + place], id) -- first: of a key of the wrong type nothing is left half done
     redis.call('HDEL', inflight, id)
     nacked = nacked + 1
@@ -76,7 +79,7 @@ for priority = 1, 3 do
   if #returning[priority] > 0 then redis.call('LPUSH', KEYS[READY + priority], unpack(returning[priority])) end
 end
 if burials.count > 0 then
-  finish_burials(queue, dead, dead_messages, now, setting(4), setting(5))
+  finish_burials(queue, dead, dead_messages, now, setting(4), setting(5), bytes + promoted.bytes)
   first_due = math.min(first_due, now + setting(5))
 end
 if nacked > 0 then falls_due(queue, first_due) end

@@ -36,11 +36,14 @@ local function look(size, read, show)
   end
 end
 
--- A few at a time: all of them may be of the largest size.
+-- A few at a time, since all of them may be large; more once some were small, since each read begins at an end.
 local function listed(list)
-  local first, part = 0, {}
+  local first, part, count = 0, {}, 7
   return function(at)
-    if not part[at - first + 1] then first, part = at, redis.call('LRANGE', list, at, at + 6) end
+    if not part[at - first + 1] then
+      if bytes > 0 and bytes / shown < 65536 then count = 32 end
+      first, part = at, redis.call('LRANGE', list, at, at + count - 1)
+    end
     return part[at - first + 1]
   end
 end

@@ -9,7 +9,8 @@
 --       17 grouped ZSET, 18 the record of an earlier pop under the same key, if the caller gives one
 -- ARGV  1 most messages, 2 lease in ms (0: remove, -1: the queue's own), 3 nonce (16 random bytes),
 --       4 how long somebody waits for a hint if nothing is there, in ms (0: nobody), 5 by which process, 6 how many,
---       7-10 what holds where the queue has no setting: lease_ms, max_attempts, dead_max_messages, dead_ttl_ms
+--       7-10 what holds where the queue has no setting: lease_ms, max_attempts, dead_max_messages, dead_ttl_ms,
+--       11 channel of hints, 12 the queue's name
 -- Returns  when the leases end (ms, 0 if none, -1: the queue is paused); in how many ms it is worth a look if there is
 --          nothing now (-1: it is not known, 0: at once, since there was too much to clear away); the nonce of the
 --          receipts; then for each message: its attempt, its envelope

@@ -1,5 +1,6 @@
 -- Part of pop.lua, for what time has brought: moves what has fallen due, takes, and says what falls due next.
--- Uses its names (queue, inflight, now, READY, LEASED, lease, room, next_step, deliver, take_ready), sets `bound`.
+-- Uses its names (queue, inflight, now, READY, LEASED, lease, room, next_step, deliver, take_ready, moved_bytes),
+-- sets `bound` and, where pops are paused, the first of the reply.
 
 local delayed, dead_messages, dead = KEYS[2], KEYS[4], {KEYS[12], KEYS[13], KEYS[14]}
 local grouping = {KEYS[16], KEYS[17], KEYS[READY + 2]}
@@ -8,14 +9,14 @@ local most_dead, longest_dead_ms = tonumber(set[1] or ARGV[9]), tonumber(set[2] 
 local paused_until = tonumber(set[3] or 0)
 
 local function move_the_due()
-  local moved, bytes = 0, 0
-  while moved < 1000 and bytes < STEP_BYTES do
-    local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'WITHSCORES', 'LIMIT', 0, room(bytes))
+  local moved = 0
+  while moved < 1000 and moved_bytes < STEP_BYTES / 2 do
+    local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'WITHSCORES', 'LIMIT', 0, room(moved_bytes))
     if #due == 0 then return end
     for i = 1, #due, 2 do
       redis.call('ZREM', delayed, due[i])
       redis.call('RPUSH', KEYS[READY + priority_of(due[i])], started(due[i], tonumber(due[i + 1])))
-      bytes = bytes + #due[i]
+      moved_bytes = moved_bytes + #due[i]
     end
     moved = moved + #due / 2
   end
@@ -59,13 +60,13 @@ else
     redis.call('ZCARD', KEYS[LEASED + priority])
   end
 
-  bury_the_spent(inflight, KEYS[LEASED + LAST], dead, dead_messages, grouping, now)
+  moved_bytes = bury_the_spent(inflight, KEYS[LEASED + LAST], dead, dead_messages, grouping, now)
   move_the_due()
   for priority = 1, 3 do
     take_expired(priority)
     take_ready(priority)
   end
-  finish_burials(queue, dead, dead_messages, now, most_dead, longest_dead_ms)
+  finish_burials(queue, dead, dead_messages, now, most_dead, longest_dead_ms, moved_bytes)
   bound = earliest_due()
   redis.call('HSET', queue, 'next_due', bound) -- an LPOP or ZREM ran before, so a full Redis does not refuse it
 end

@@ -1,13 +1,15 @@
 -- purge: empties a queue of all messages, or of those in one state, as far as one step may go. Settings, pauses and
 -- totals stay. The group of a head that goes is released.
 --
--- KEYS  1-13 as counts.lua has them, 14 inflight HASH, 15 dead:messages HASH, 16 groups HASH
--- ARGV  1 state (ready, delayed, leased, dead, all), 2 dead_ttl_ms where the queue has no setting
+-- KEYS  1-13 as counts.lua has them, 14 inflight HASH, 15 dead:messages HASH, 16 groups HASH, 17 waiting HASH
+-- ARGV  1 state (ready, delayed, leased, dead, all), 2 dead_ttl_ms where the queue has no setting, 3 channel of hints,
+--       4 the queue's name
 -- Returns  false if there is no such queue, else how many went, how many of the state are left
 
 --@include receipts
 --@include dead_letters
 --@include counts
+--@include hints
 
 local queue, delayed, inflight, dead_messages = KEYS[1], KEYS[2], KEYS[14], KEYS[15]
 local READY, LEASED, LAST_LEASED, DEAD, followers = 3, 6, 9, 10, KEYS[13]
@@ -18,7 +20,7 @@ if redis.call('EXISTS', queue) == 0 then return false end
 local now = now_ms()
 local OVER, RUNNING = {'-inf', now}, {'(' .. now, '+inf'}
 local kept_since = now - tonumber(redis.call('HGET', queue, 'dead_ttl_ms') or dead_ttl_default)
-local gone, seen, bytes = 0, 0, 0
+local gone, seen, bytes, died = 0, 0, 0, 0
 
 local function most()
   if bytes + promoted.bytes >= STEP_BYTES then return 0 end
@@ -65,22 +67,36 @@ local function empty_delayed(range)
   end)
 end
 
+local function remove_leased(set, id)
+  local envelope = envelope_of(redis.call('HGET', inflight, id))
+  redis.call('ZREM', set, id)
+  redis.call('HDEL', inflight, id)
+  head(envelope)
+end
+
 local function empty_leased(set, range)
-  empty(by_time(set, range), function(id)
-    local envelope = envelope_of(redis.call('HGET', inflight, id))
-    redis.call('ZREM', set, id)
-    redis.call('HDEL', inflight, id)
-    head(envelope)
-  end)
+  empty(by_time(set, range), function(id) remove_leased(set, id) end)
+end
+
+-- What is too old to be shown goes, too, but nobody is told of it.
+local function tell_of(set, id)
+  if tonumber(redis.call('ZSCORE', set, id)) <= kept_since then gone = gone - 1 end
 end
 
 local function empty_dead(set)
   empty(by_time(set, {'-inf', '+inf'}), function(id)
-    local is_shown = tonumber(redis.call('ZSCORE', set, id)) > kept_since
+    tell_of(set, id)
     redis.call('ZREM', set, id)
     drop(envelope_of_dead(redis.call('HGET', dead_messages, id)))
     redis.call('HDEL', dead_messages, id)
-    if not is_shown then gone = gone - 1 end
+  end)
+end
+
+local function empty_spent(set)
+  empty(by_time(set, OVER), function(id)
+    tell_of(set, id)
+    remove_leased(set, id)
+    died = died + 1
   end)
 end
 
@@ -101,13 +117,13 @@ end
 
 function steps.dead()
   for reason = 0, 2 do empty_dead(KEYS[DEAD + reason]) end
-  empty_leased(KEYS[LAST_LEASED], OVER)
+  empty_spent(KEYS[LAST_LEASED])
 end
 
 function steps.all()
   local held = counts_of(KEYS, now, dead_ttl_default)
   gone, bytes = held[1] + held[2] + held[3] + held[4], held[5]
-  redis.call('UNLINK', unpack(KEYS, 2))
+  redis.call('UNLINK', unpack(KEYS, 2, 16))
 end
 
 -- Nothing may fail after the first write, so a key of the wrong type must fail here.
@@ -117,6 +133,8 @@ for key = 14, 16 do redis.call('HLEN', KEYS[key]) end
 steps[state]()
 add(queue, 'bytes', -bytes)
 add(queue, 'purged', gone)
+add(queue, 'died', died)
+publish_hint(KEYS[17], ARGV[3], ARGV[4], promoted.count)
 
 local places = {ready = 1, delayed = 2, leased = 3, dead = 4}
 local left = counts_of(KEYS, now, dead_ttl_default)

@@ -6,11 +6,12 @@
 -- ARGV  1 random bytes (4) for the ids, 2 incarnation for a queue that is new, 3 channel of hints, 4 the queue's name,
 --       5 dedup_window_ms where the queue has no setting, 6 fingerprint of the request if it has a key, else '',
 --       7 '1' if something must be written in any case, so that it can be waited for,
---       then for each message: the envelope after its id, its delay in ms, its fingerprint if it has a key, else ''
+--       then for each message: the envelope after its id, its delay in ms, its fingerprint if it has a key, else '';
+--       messages of one key have one fingerprint
 -- Returns  {1 if the queue is new else 0, how many were pushed, the id of each message},
 --          {-1, name of the limit, limit} if the queue is full,
 --          {-2, place} if a key was used for something else: of the message at this place, 0: of the request,
---          {-3, ms} if the queue takes no pushes until then
+--          {-3} if pushes are paused
 
 --@include envelope
 --@include hints
@@ -37,7 +38,10 @@ if has_key then
   if is_other then return {-2, 0} end
   if ids then
     for at = 1, #ids, 16 do reply[#reply + 1] = string.sub(ids, at, at + 15) end
-    if must_write then redis.call('HSET', queue, 'sequence', sequence) end
+    if must_write then
+      redis.call('HDEL', queue, '') -- a full Redis lets pass what begins with this, and a replay is answered in any case
+      redis.call('HSET', queue, 'sequence', sequence)
+    end
     return reply
   end
 end
@@ -73,9 +77,8 @@ for i = 1, count do
   local key = mark ~= '' and KEYS[next_key]
   if key then
     next_key = next_key + 1
-    local first = fresh[key]
-    local is_other = first and first.mark ~= mark
-    if first then id = first.id else id, is_other = recorded(key, incarnation, mark) end
+    local is_other = false
+    if fresh[key] then id = fresh[key].id else id, is_other = recorded(key, incarnation, mark) end
     if is_other then return {-2, i} end
   end
   if not id then
@@ -98,7 +101,7 @@ local function alive()
 end
 
 if pushed > 0 then
-  if paused_until and now < tonumber(paused_until) then return {-3, tonumber(paused_until)} end
+  if paused_until and now < tonumber(paused_until) then return {-3} end
   if max_messages and alive() + pushed > tonumber(max_messages) then return {-1, 'max_messages', max_messages} end
   if max_bytes and bytes > tonumber(max_bytes) then return {-1, 'max_bytes', max_bytes} end
 end
@@ -111,7 +114,8 @@ if heads then
   redis.call('ZCARD', grouped)
 end
 
--- The first write may grow memory, so a full Redis refuses the whole script here.
+-- The first write may grow memory, so a full Redis refuses the whole script here; but not a replay.
+if pushed == 0 then redis.call('HDEL', queue, '') end
 redis.call('HSET', queue, 'sequence', sequence + pushed, 'bytes', bytes)
 if is_new then redis.call('HSET', queue, 'incarnation', incarnation) end
 for priority, envelopes in pairs(arriving) do redis.call('RPUSH', KEYS[READY + priority], unpack(envelopes)) end
