@@ -12,6 +12,7 @@ from app.blueprints import (
     audit,
     count,
     dead,
+    docs,
     health,
     info,
     keys,
@@ -54,6 +55,7 @@ from app.web.access_log import log_access
 from app.web.addresses import TrustedProxies
 from app.web.context import EXTENSION, Services, keep_context
 from app.web.guard import guard
+from app.web.operations import check_operations
 from app.web.problems import handle_problems
 
 SPARE_THREADS = 2  # a process, so that waiters never keep all from answering
@@ -61,7 +63,7 @@ SPARE_THREADS = 2  # a process, so that waiters never keep all from answering
 BLUEPRINTS = (
     *(root.bp, health.bp, info.bp, login.bp),
     *(push.bp, pop.bp, count.bp, settle.bp, dead.bp, queues.bp, messages.bp),
-    *(users.bp, keys.bp, audit.bp),
+    *(users.bp, keys.bp, audit.bp, docs.bp),
 )
 
 
@@ -80,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.cli.add_command(cli.users)
     keep_context(app)
     guard(app)
+    check_operations(app)
     log_access(app)
     handle_problems(app)
     return app

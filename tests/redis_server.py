@@ -27,9 +27,9 @@ UNKNOWN_BEFORE_7_2 = ("+waitaof", "+client|setinfo")
 class PrivateRedis:
     """A server that only its unix socket reaches; a context that stops it and removes its files.
 
-    The environment's `REDIS_SERVER` chooses the program, so that the suite can be run against several; `REDIS_LOCALE` its
-    locale, since Redis 8 does not start with one that the machine lacks. `url` is for the
-    tests themselves; `user_url` for what they test: its user may do what `deploy/redis/acl-rules` says.
+    The environment's `REDIS_SERVER` chooses the program, so that the suite can be run against several; `REDIS_LOCALE`
+    its locale, since Redis 8 does not start with one that the machine lacks. `url` is for the tests themselves;
+    `user_url` for what they test: its user may do what `deploy/redis/acl-rules` says.
     """
 
     def __init__(self, *options: str, program: str | None = None, variables: Mapping[str, str] | None = None) -> None:

@@ -57,6 +57,7 @@ class AuditPage(lists.Page, frozen=True, forbid_unknown_fields=True):
 @requires("admin")
 @operation({200: Entries}, query=AuditPage)
 def audit() -> Response:
+    """Lists who did what, newest first."""
     page = payloads.convert(options(), AuditPage)
     which = AuditFilter(page.actor, page.action, page.target, _ms(page.after), _ms(page.before))
     found = services().audit.page(which, limit=page.limit + 1, before=_id(page.place()))

@@ -20,6 +20,7 @@ bp = Blueprint("count", __name__)
 @requires("count")
 @operation({200: QueueCount})
 def count(queue: str = DEFAULT_QUEUE) -> Response:
+    """Counts the messages in each state."""
     return answer(count_messages, queue)
 
 

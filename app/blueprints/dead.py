@@ -31,6 +31,7 @@ bp = Blueprint("dead", __name__)
 @requires("peek")
 @operation({200: Letters}, query=LettersPage, raises=(QueueNotFound,))
 def dead(queue: str) -> Response:
+    """Lists dead letters, oldest death first."""
     asked = read_page()
     page = services().dead_letters.page(queue, asked.filter, limit=asked.limit, cursor=asked.place)
     return json_response(write_page(page))
@@ -40,6 +41,7 @@ def dead(queue: str) -> Response:
 @requires("peek")
 @operation({200: Letter}, raises=(QueueNotFound, MessageNotFound))
 def dead_letter(queue: str, message_id: UUID) -> Response:
+    """Shows one dead letter."""
     return json_response(write_letter(services().dead_letters.one(queue, message_id)))
 
 
@@ -47,13 +49,17 @@ def dead_letter(queue: str, message_id: UUID) -> Response:
 @requires("manage")
 @operation({200: Removed}, raises=(QueueNotFound, MessageNotFound))
 def remove(queue: str, message_id: UUID) -> Response:
+    """Drops one dead letter for good."""
     return json_response(Removed(services().dead_letters.remove(queue, message_id, by=actor()).message.id))
 
 
 @bp.post("/queues/<queue>/redrive")
 @requires("manage")
-@operation({200: Redriven}, body=Redrive, raises=(QueueNotFound,))
+@operation(
+    {200: Redriven}, body=Redrive, raises=(QueueNotFound,), examples={"body": {"reason": "rejected", "limit": 100}}
+)
 def redrive(queue: str) -> Response:
+    """Gives dead letters back to their queue: all, by ids, or by a filter."""
     asked = read_redrive()
     result = services().dead_letters.redrive(queue, asked.filter, asked.ids or (), limit=asked.limit, by=actor())
     return json_response(Redriven(result.moved, result.remaining))

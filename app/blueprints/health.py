@@ -24,6 +24,7 @@ class Live(msgspec.Struct, frozen=True):
 @open_to_all
 @operation({200: Report, 503: Report})
 def health() -> Response:
+    """Says whether Pulpo can serve: Redis by a real write, the user table by a real read."""
     report = services().health.report()
     return json_response(report, 503 if report.status == "fail" else 200)
 
@@ -32,4 +33,5 @@ def health() -> Response:
 @open_to_all
 @operation({200: Live})
 def live() -> Response:
+    """Says that the process answers; touches nothing else."""
     return json_response(Live("pass"))

@@ -17,4 +17,5 @@ bp = Blueprint("info", __name__)
 @requires("system")
 @operation({200: Info})
 def info() -> Response:
+    """Tells of the system: host, versions, Redis and how durable it is, limits."""
     return json_response(services().system.describe())

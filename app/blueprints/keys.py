@@ -8,7 +8,7 @@ import msgspec
 from flask import Blueprint, Response
 from msgspec import UNSET, Meta, UnsetType
 
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, Forbidden, NotFound
 from app.models import ApiKey
 from app.services.keys import credential_of
 from app.web import lists, payloads
@@ -73,6 +73,7 @@ class KeysPage(lists.Page, frozen=True, forbid_unknown_fields=True):
 @logged_in
 @operation({200: Keys}, query=KeysPage)
 def list_() -> Response:
+    """Lists API keys: one's own, and for an admin everybody's."""
     page = payloads.convert(options(), KeysPage)
     owner = None if page.owner is UNSET else page.owner
     if not caller().may("admin"):
@@ -84,8 +85,14 @@ def list_() -> Response:
 
 @bp.post("/keys")
 @logged_in
-@operation({201: MadeKey}, body=NewKey, raises=(Conflict,))
+@operation(
+    {201: MadeKey},
+    body=NewKey,
+    raises=(Conflict, Forbidden),
+    examples={"body": {"name": "billing", "permissions": ["push:orders.*"], "expires_in": 86400}},
+)
 def add() -> Response:
+    """Makes an API key; its secret is shown this once."""
     asked = payloads.decode(read_body(most=SMALL_BODY_BYTES), NewKey)
     key, secret = services().keys.add(
         caller(), asked.name, permissions=asked.permissions, expires_in=asked.expires_in, by=actor()
@@ -97,6 +104,7 @@ def add() -> Response:
 @logged_in
 @operation({200: RevokedKey}, raises=(NotFound,))
 def remove(key_id: str) -> Response:
+    """Revokes an API key."""
     services().keys.remove(caller(), key_id, by=actor())
     return json_response(RevokedKey(key_id))
 

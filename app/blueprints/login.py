@@ -8,7 +8,7 @@ import msgspec
 from flask import Blueprint, Response
 from msgspec import UNSET, UnsetType
 
-from app.errors import Invalid, RateLimited, Unauthenticated
+from app.errors import Invalid, RateLimited, StoreUnavailable, Unauthenticated
 from app.web.context import actor, caller, services
 from app.web.credentials import FORM, Credentials, NewPassword, read_credentials, read_new_password
 from app.web.exchange import Detail, json_response
@@ -43,8 +43,15 @@ class PublicKeys(msgspec.Struct, frozen=True):
 
 @bp.post("/login")
 @open_to_all
-@operation({200: Token}, body=Credentials, raises=(Unauthenticated, RateLimited), other_media={"body": FORM})
+@operation(
+    {200: Token},
+    body=Credentials,
+    raises=(Unauthenticated, RateLimited, StoreUnavailable),
+    other_media={"body": FORM},
+    examples={"body": {"username": "ada", "password": "a long enough password"}},
+)
 def login() -> Response:
+    """Gives a token for a name and a password."""
     asked = read_credentials()
     account = services().accounts.login(asked.username, asked.password, by=actor(name=""))
     tokens = services().tokens
@@ -55,6 +62,7 @@ def login() -> Response:
 @signed_in
 @operation({200: Detail}, raises=(Invalid,))
 def logout() -> Response:
+    """Revokes the token presented, on every process within 2 s."""
     services().identities.revoke(bearer_token(), by=actor())
     return json_response(Detail("The token is revoked."))
 
@@ -63,6 +71,7 @@ def logout() -> Response:
 @signed_in
 @operation({200: Me})
 def me() -> Response:
+    """Says who the caller is and what they may do."""
     who = caller()
     key = UNSET if who.key_id is None else who.key_id
     return json_response(Me(who.username, who.roles, who.permissions, key))
@@ -72,13 +81,20 @@ def me() -> Response:
 @open_to_all
 @operation({200: PublicKeys})
 def public_keys() -> Response:
+    """Publishes the keys that verify tokens, if there are public ones."""
     return json_response(PublicKeys(services().tokens.public_keys()))
 
 
 @bp.post("/me/password")
 @logged_in
-@operation({200: Detail}, body=NewPassword, raises=(RateLimited,))
+@operation(
+    {200: Detail},
+    body=NewPassword,
+    raises=(RateLimited,),
+    examples={"body": {"current": "a long enough password", "new": "another long password"}},
+)
 def change_password() -> Response:
+    """Changes the caller's own password; their tokens end."""
     asked = read_new_password()
     services().accounts.change_own_password(caller().username, asked.current, asked.new, by=actor())
     return json_response(Detail("The password is changed; log in again."))

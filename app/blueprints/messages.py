@@ -19,6 +19,7 @@ bp = Blueprint("messages", __name__)
 @requires("peek")
 @operation({200: PeekedMessages}, query=Peek, raises=(QueueNotFound,))
 def messages(queue: str) -> Response:
+    """Looks at messages in one state; nothing changes by it."""
     if request.args.get("state") == "dead":
         letters = dead_letters.read_peek()
         page = services().dead_letters.page(queue, letters.filter, limit=letters.limit, cursor=letters.place)

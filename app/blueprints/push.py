@@ -18,7 +18,7 @@ from app.models import DEFAULT_QUEUE
 from app.web.context import Services
 from app.web.exchange import OCTETS, Answer, Call, answer, json_answer
 from app.web.guard import requires
-from app.web.operations import operation
+from app.web.operations import EXAMPLE_ID, operation
 from app.web.pushes import PushBody, Pushed, PushedBatch, PushOptions, read_push
 
 bp = Blueprint("push", __name__)
@@ -31,7 +31,7 @@ DURABLE = {"Preference-Applied": "durable"}
 @bp.post("/queues/<queue>/push")
 @requires("push")
 @operation(
-    {201: Pushed | PushedBatch, 200: Pushed | PushedBatch},
+    {201: (Pushed, PushedBatch), 200: (Pushed, PushedBatch)},
     query=PushOptions,
     body=PushBody,
     raises=(
@@ -41,8 +41,14 @@ DURABLE = {"Preference-Applied": "durable"}
     request_headers=("Idempotency-Key", "Prefer"),
     headers={200: ("Idempotency-Replayed", "Preference-Applied"), 201: ("Preference-Applied",)},
     other_media={"body": OCTETS},
+    examples={
+        "body": {"message": {"order": 42}, "priority": "high", "ttl": 60},
+        201: {"queue": "default", "id": EXAMPLE_ID},
+        200: {"queue": "default", "id": EXAMPLE_ID},
+    },
 )
 def push(queue: str = DEFAULT_QUEUE) -> Response:
+    """Puts one message into a queue, or up to 1,000, all or none."""
     return answer(push_messages, queue)
 
 

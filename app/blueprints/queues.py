@@ -64,6 +64,7 @@ class Paused(msgspec.Struct, frozen=True):
 @signed_in
 @operation({200: Queues}, query=lists.Page)
 def all_queues() -> Response:
+    """Lists the queues that the caller may count, by name, with what they hold."""
     asked = payloads.convert(options(), lists.Page)
     found, place = services().catalog.page(caller(), after=asked.place(), limit=asked.limit)
     queues = [write_count(each.queue, each.counts) for each in found]
@@ -74,6 +75,7 @@ def all_queues() -> Response:
 @requires("count")
 @operation({200: DescribedQueue}, raises=(QueueNotFound,), headers={200: ("ETag",)})
 def describe(queue: str) -> Response:
+    """Tells all there is to say of a queue: settings, totals, counts, pauses, waiters."""
     payloads.convert(options(), payloads.Nothing)
     known = services().catalog.describe(queue)
     return json_response(write_queue(queue, known), headers=_etag(known.tag))
@@ -84,11 +86,13 @@ def describe(queue: str) -> Response:
 @operation(
     {200: ConfiguredQueue, 201: ConfiguredQueue},
     body=Settings,
+    examples={"body": {"lease": 60, "max_attempts": 10}},
     raises=(PreconditionFailed, TooManyQueues, StoreFull),
     request_headers=("If-Match",),
     headers={200: ("ETag",), 201: ("ETag",)},
 )
 def configure(queue: str) -> Response:
+    """Gives a queue its settings; what is left out has its default. Makes the queue if there is none."""
     settings = read_settings()
     made = services().catalog.configure(queue, settings, tags=read_tags(), by=actor())
     return json_response(write_settings(queue, made), 201 if made.is_new else 200, _etag(made.tag))
@@ -99,11 +103,13 @@ def configure(queue: str) -> Response:
 @operation(
     {200: ConfiguredQueue},
     body=SettingsPatch,
+    examples={"body": {"backoff": {"max": 60}, "ttl": None}},
     raises=(QueueNotFound, PreconditionFailed, Conflict, StoreFull),
     request_headers=("If-Match",),
     headers={200: ("ETag",)},
 )
 def change(queue: str) -> Response:
+    """Changes some settings of a queue, by a JSON merge patch (RFC 7396)."""
     changed = services().catalog.change(queue, read_change(), tags=read_tags(), by=actor())
     return json_response(write_settings(queue, changed), headers=_etag(changed.tag))
 
@@ -112,6 +118,7 @@ def change(queue: str) -> Response:
 @requires("manage")
 @operation({200: Deleted}, query=Delete, raises=(QueueNotFound,))
 def delete(queue: str) -> Response:
+    """Removes a queue and all that it holds."""
     check_delete(queue)
     services().catalog.delete(queue, by=actor())
     return json_response(Deleted(queue))
@@ -121,14 +128,16 @@ def delete(queue: str) -> Response:
 @requires("manage")
 @operation({200: Purged}, query=Purge, raises=(QueueNotFound,))
 def purge(queue: str) -> Response:
+    """Empties a queue, or one of its states."""
     purged = services().catalog.purge(queue, read_purge(queue), by=actor())
     return json_response(Purged(queue, purged.gone, purged.remaining))
 
 
 @bp.post("/queues/<queue>/pause")
 @requires("manage")
-@operation({200: Paused}, body=PauseBody, raises=(QueueNotFound, StoreFull))
+@operation({200: Paused}, body=PauseBody, raises=(QueueNotFound,), examples={"body": {"operation": "pop"}})
 def pause(queue: str) -> Response:
+    """Stops pushes, pops or both of a queue; settling goes on."""
     asked = read_pause()
     pauses = services().catalog.pause(queue, asked.operations, until_ms=asked.until_ms, by=actor())
     return json_response(Paused(queue, write_pauses(pauses)))
@@ -136,8 +145,9 @@ def pause(queue: str) -> Response:
 
 @bp.post("/queues/<queue>/resume")
 @requires("manage")
-@operation({200: Paused}, body=ResumeBody, raises=(QueueNotFound,))
+@operation({200: Paused}, body=ResumeBody, raises=(QueueNotFound,), examples={"body": {"operation": "both"}})
 def resume(queue: str) -> Response:
+    """Lets pushes, pops or both go on."""
     pauses = services().catalog.resume(queue, read_resume().operations, by=actor())
     return json_response(Paused(queue, write_pauses(pauses)))
 

@@ -22,6 +22,9 @@ LINKS = {
     "extend": "/extend",
     "count": "/count",
     "info": "/info",
+    "queues": "/queues",
+    "docs": "/docs",
+    "openapi": "/openapi.json",
 }
 
 
@@ -38,4 +41,5 @@ class Card(msgspec.Struct, frozen=True):
 @open_to_all
 @operation({200: Card})
 def card() -> Response:
+    """Names the service and says where to go."""
     return json_response(Card("pulpo", VERSION, "ok", LINKS))

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response
 
 from app.errors import Forbidden, LeaseLost, MessageNotFound
 from app.web.context import Services
 from app.web.exchange import Answer, Call, answer
 from app.web.guard import signed_in
-from app.web.operations import operation
+from app.web.operations import EXAMPLE_ID, EXAMPLE_RECEIPT, operation
 from app.web.settlements import Ack, Done, Extend, Nack, Results, read_settlement, write_settlement
 
 bp = Blueprint("settle", __name__)
 
-ANSWERS = {200: Done | Results}
+ANSWERS = {200: (Done, Results)}
 REFUSALS = (Forbidden, MessageNotFound, LeaseLost)
+EXAMPLES: dict[str | int, dict[str, Any]] = {"body": {"receipt": EXAMPLE_RECEIPT}, 200: {"id": EXAMPLE_ID}}
 
 # Each receipt names its queue, so the service checks the permission on it, receipt by receipt.
 
 
 @bp.post("/ack")
 @signed_in
-@operation(ANSWERS, body=Ack, raises=REFUSALS)
+@operation(ANSWERS, body=Ack, raises=REFUSALS, examples=EXAMPLES)
 def ack() -> Response:
+    """Done: removes what the receipts lease."""
     return answer(ack_messages)
 
 
 @bp.post("/nack")
 @signed_in
-@operation(ANSWERS, body=Nack, raises=REFUSALS)
+@operation(
+    ANSWERS,
+    body=Nack,
+    raises=REFUSALS,
+    examples=EXAMPLES | {"body": EXAMPLES["body"] | {"delay": 5, "error": "timeout"}},
+)
 def nack() -> Response:
+    """Gives back what the receipts lease: now, later, or to the dead letters."""
     return answer(nack_messages)
 
 
 @bp.post("/extend")
 @signed_in
-@operation(ANSWERS, body=Extend, raises=REFUSALS)
+@operation(ANSWERS, body=Extend, raises=REFUSALS, examples=EXAMPLES | {"body": EXAMPLES["body"] | {"lease": 60}})
 def extend() -> Response:
+    """Keeps what the receipts lease for `lease` seconds from now."""
     return answer(extend_messages)
 
 

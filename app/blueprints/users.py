@@ -68,6 +68,7 @@ class Users(msgspec.Struct, frozen=True):
 @requires("admin")
 @operation({200: Users}, query=lists.Page)
 def list_() -> Response:
+    """Lists the users by name."""
     page = payloads.convert(options(), lists.Page)
     found = services().accounts.page(after=page.place(), limit=page.limit + 1)
     shown, cursor = lists.page_of(found, limit=page.limit, place=lambda account: account.username)
@@ -76,8 +77,14 @@ def list_() -> Response:
 
 @bp.post("/users")
 @requires("admin")
-@operation({201: User}, body=NewUser, raises=(Conflict, RateLimited))
+@operation(
+    {201: User},
+    body=NewUser,
+    raises=(Conflict, RateLimited),
+    examples={"body": {"username": "bob", "password": "a long enough password", "roles": ["viewer"]}},
+)
 def add() -> Response:
+    """Makes a user."""
     asked = payloads.decode(read_body(most=SMALL_BODY_BYTES), NewUser)
     account = services().accounts.add(
         asked.username, asked.password, roles=asked.roles, permissions=asked.permissions, by=actor()
@@ -89,13 +96,20 @@ def add() -> Response:
 @requires("admin")
 @operation({200: User}, raises=(NotFound,))
 def one(username: str) -> Response:
+    """Shows a user."""
     return json_response(_user(services().accounts.one(username)))
 
 
 @bp.patch("/users/<username>")
 @requires("admin")
-@operation({200: User}, body=UserPatch, raises=(NotFound, Conflict, RateLimited))
+@operation(
+    {200: User},
+    body=UserPatch,
+    raises=(NotFound, Conflict, RateLimited),
+    examples={"body": {"permissions": ["push:orders.*"]}},
+)
 def change(username: str) -> Response:
+    """Changes a user; a new password and `disabled` end their tokens."""
     asked = payloads.decode(read_body(most=SMALL_BODY_BYTES), UserPatch)
     account = services().accounts.change(username, **msgspec.structs.asdict(asked), by=actor())
     return json_response(_user(account))
@@ -105,6 +119,7 @@ def change(username: str) -> Response:
 @requires("admin")
 @operation({200: Detail}, raises=(NotFound, Conflict))
 def remove(username: str) -> Response:
+    """Removes a user, with their keys."""
     services().accounts.remove(username, by=actor())
     return json_response(Detail(f"The user {username} is gone."))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -43,7 +44,7 @@ class Info(msgspec.Struct, frozen=True):
     python: str
     host: Host
     process: Process
-    redis: dict[str, object]
+    redis: dict[str, Any]
     limits: Limits
 
 

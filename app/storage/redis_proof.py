@@ -24,10 +24,13 @@ class DurabilityProof:
     def check(self, connection: Redis) -> bool:
         """Whether WAITAOF is there to prove it. Raises `NotDurable` if nothing is."""
         with translating_errors():
-            try:
-                told = connection.info("server", "persistence", "replication")
-            except NoPermissionError as error:
-                raise NotDurable("Pulpo may not ask this Redis how it keeps what is written: allow INFO.") from error
+            return self._check(connection)
+
+    def _check(self, connection: Redis) -> bool:
+        try:
+            told = connection.info("server", "persistence", "replication")
+        except NoPermissionError as error:
+            raise NotDurable("Pulpo may not ask this Redis how it keeps what is written: allow INFO.") from error
         if not told.get("aof_enabled"):
             raise NotDurable("This Redis keeps no append-only file; set appendonly yes, or push without Prefer.")
         if told.get("connected_slaves", 0) < self._replicas:

@@ -24,7 +24,7 @@ from app.services.tokens import Tokens
 from app.web.addresses import TrustedProxies
 
 EXTENSION = "pulpo"
-# Nothing that is answered is a page of ours: a browser shall neither guess its type, run it, nor keep it.
+# A browser shall neither guess the type of an answer, run it, nor keep it; a page of ours says itself what it may.
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -85,5 +85,6 @@ def _begin() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
-    response.headers.update(SECURITY_HEADERS)
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
     return response

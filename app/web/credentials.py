@@ -36,6 +36,18 @@ class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "NewPassword(…)"
 
 
+class LoginForm(Credentials, frozen=True, forbid_unknown_fields=True):
+    """The same as a form, with what OAuth 2 clients send beside it; Pulpo does not look at that."""
+
+    grant_type: str = ""
+    scope: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+
+    def __repr__(self) -> str:
+        return super().__repr__()
+
+
 def read_new_password() -> NewPassword:
     """The passwords of this request. Raises `Malformed`, `Invalid`."""
     return payloads.decode(read_body(most=SMALL_BODY_BYTES), NewPassword)
@@ -45,5 +57,5 @@ def read_credentials() -> Credentials:
     """The credentials of this request. Raises `Malformed`, `Invalid`."""
     body = read_body(most=SMALL_BODY_BYTES)
     if request.mimetype in FORMS and not body.lstrip().startswith(b"{"):
-        return payloads.convert(request.form.to_dict(), Credentials)
+        return payloads.convert(request.form.to_dict(), LoginForm)
     return payloads.decode(body, Credentials)

@@ -11,15 +11,20 @@ from flask import Flask
 from app.errors import PulpoError
 
 OPERATION = "pulpo_operation"
+EXAMPLE_ID = "01a20c58-9657-7000-8000-0001fe0ccdab"
+EXAMPLE_TIME = "2026-11-24T06:57:41.975Z"
+EXAMPLE_RECEIPT = "AaIMWJZXcACAAAAB_gzNqwAAAAAAAAAAAAAAAAAAAAA.default"
 
 View = TypeVar("View", bound=Callable[..., object])
 Raised = tuple[type[PulpoError], ...]
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """The types of a route's query, body and answers by status; what it may refuse, beside what every route may.
+    """The types of a route's query, body and answers by status (several: one of them), and what it may refuse beside
+    what every route may.
 
     `other_media`: media types of bodies and answers that are no JSON, by "body" or status. `headers` by status.
+    `examples` by "body" or status.
     """
 
     answers: Mapping[int, Any]
@@ -29,6 +34,7 @@ class Operation(msgspec.Struct, frozen=True):
     request_headers: tuple[str, ...] = ()
     headers: Mapping[int, tuple[str, ...]] = {}
     other_media: Mapping[str | int, str] = {}
+    examples: Mapping[str | int, Any] = {}
 
 
 def operation(
@@ -40,9 +46,10 @@ def operation(
     request_headers: tuple[str, ...] = (),
     headers: Mapping[int, tuple[str, ...]] = {},
     other_media: Mapping[str | int, str] = {},
+    examples: Mapping[str | int, Any] = {},
 ) -> Callable[[View], View]:
     """Declares what a view takes and answers."""
-    declared = Operation(answers, query, body, raises, request_headers, headers, other_media)
+    declared = Operation(answers, query, body, raises, request_headers, headers, other_media, examples)
 
     def declare(view: View) -> View:
         setattr(view, OPERATION, declared)

@@ -73,6 +73,31 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     ids: tuple[str, ...] = ()
 
 
+class Explanation(msgspec.Struct, frozen=True):
+    """What a `code` of a problem means."""
+
+    code: str
+    title: str
+    status: int
+    meaning: str
+
+
+def explanation(code: str) -> Explanation:
+    """What `code` means. Raises `NotFound` if no answer has it."""
+    for error, kind in KINDS.items():
+        if kind.code == code:
+            return Explanation(code, kind.title, kind.status, meaning_of(error))
+    for kind in (HTTP_KINDS[405], BROKEN):
+        if kind.code == code:
+            return Explanation(code, kind.title, kind.status, f"{kind.title}.")
+    raise errors.NotFound(f"No problem has the code {code}; GET /openapi.json lists those that a route may answer.")
+
+
+def meaning_of(error: type[errors.PulpoError]) -> str:
+    """The sentence that says what a class of errors is."""
+    return str(error.__doc__).splitlines()[0]
+
+
 def handle_problems(app: Flask) -> None:
     """Answers every error of `app` as problem+json."""
     app.register_error_handler(errors.PulpoError, _of_pulpo)

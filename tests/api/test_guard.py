@@ -15,7 +15,10 @@ from tests.api.answers import JSON, problem
 from tests.conftest import Bearer, client_of
 
 NO_ID = "00000000-0000-7000-8000-000000000000"
-OPEN_ROUTES = {"GET /", "GET /health", "GET /health/live", "POST /login", "GET /.well-known/jwks.json"}
+OPEN_ROUTES = {
+    *("GET /", "GET /health", "GET /health/live", "POST /login", "GET /.well-known/jwks.json"),
+    *("GET /openapi.json", "GET /docs", "GET /docs/some", "GET /problems/some"),
+}
 
 
 def routes(app: Flask) -> Iterator[tuple[str, str, str]]:

@@ -160,6 +160,11 @@ class QueueMachine(RuleBasedStateMachine):
     def push_plainly(self, drawn: list[tuple[bytes, Priority]]) -> None:
         self._push([NewMessage(body, priority=priority) for body, priority in drawn], None)
 
+    @rule(body=BODY, ttl=TIME_AHEAD, delay=st.one_of(st.just((0, 0)), TIME))
+    @step
+    def push_briefly(self, body: bytes, ttl: tuple[int, int], delay: tuple[int, int]) -> None:
+        self._push([NewMessage(body, ttl_ms=self._ms(ttl), delay_ms=self._ms(delay))], None)
+
     @rule(operations=OPERATIONS, until=st.one_of(st.none(), TIME_AHEAD), goes_on=st.sampled_from([True, True, False]))
     @step
     def pause(self, operations: tuple[Operation, ...], until: tuple[int, int] | None, goes_on: bool) -> None:
@@ -311,6 +316,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert counts == Counts(*self.model.count())
         self._meet("dead letters too old to be shown", len(self.model.dead) > counts.dead)
         self._meet("spent deliveries", bool(self.model._spent()))
+        self._meet("letter expired", any(letter.reason == "expired" for letter in self.model.dead))
 
     @invariant()
     @compared

@@ -1,0 +1,76 @@
+"""GET /openapi.json, /docs, /problems/{code}: what the routes are, a page to try them, and what an error means."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, current_app, send_from_directory
+
+from app.errors import NotFound
+from app.web.exchange import json_response
+from app.web.guard import open_to_all
+from app.web.openapi import document
+from app.web.operations import operation
+from app.web.problems import Explanation, explanation
+
+bp = Blueprint("docs", __name__)
+
+OWN_FILES = {"start.js": files("app") / "static" / "docs"}
+VIEWER = files("flask_swagger_ui") / "dist"
+VIEWER_FILES = {"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"}
+# The viewer writes styles of its own into the page; scripts come from here only.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class Document(msgspec.Struct, frozen=True):
+    """An OpenAPI 3.1 document."""
+
+    openapi: str
+    info: dict[str, Any]
+    paths: dict[str, Any]
+
+
+@bp.get("/openapi.json")
+@open_to_all
+@operation({200: Document})
+def openapi() -> Response:
+    """Describes every route, as OpenAPI 3.1."""
+    return json_response(document(current_app))
+
+
+@bp.get("/docs")
+@open_to_all
+@operation({200: None}, other_media={200: "text/html"})
+def docs() -> Response:
+    """Shows a page on which every route can be tried."""
+    return _page(send_from_directory(str(files("app") / "static" / "docs"), "index.html"))
+
+
+@bp.get("/docs/<name>")
+@open_to_all
+@operation({200: None}, raises=(NotFound,))
+def docs_file(name: str) -> Response:
+    """Serves a part of that page."""
+    if name in OWN_FILES:
+        return _page(send_from_directory(str(OWN_FILES[name]), name))
+    if name in VIEWER_FILES:
+        return _page(send_from_directory(str(VIEWER), name))
+    raise NotFound("There is no such part of the page.")
+
+
+@bp.get("/problems/<code>")
+@open_to_all
+@operation({200: Explanation}, raises=(NotFound,))
+def problem(code: str) -> Response:
+    """Explains an error by its code."""
+    return json_response(explanation(code))
+
+
+def _page(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    return response
