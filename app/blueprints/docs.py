@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+import mimetypes
+from pathlib import Path
 from typing import Any
 
+import flask_swagger_ui  # type: ignore[import-untyped]
 import msgspec
-from flask import Blueprint, Response, current_app, send_from_directory
+from flask import Blueprint, Response, current_app
 
 from app.errors import NotFound
 from app.web.exchange import json_response
@@ -17,9 +19,11 @@ from app.web.problems import Explanation, explanation
 
 bp = Blueprint("docs", __name__)
 
-OWN_FILES = {"start.js": files("app") / "static" / "docs"}
-VIEWER = files("flask_swagger_ui") / "dist"
-VIEWER_FILES = {"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"}
+OWN, VIEWER = Path(__file__).parents[1] / "static" / "docs", Path(flask_swagger_ui.__file__).parent / "dist"
+FILES = {
+    "start.js": OWN / "start.js",
+    **{name: VIEWER / name for name in ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")},
+}
 # The viewer writes styles of its own into the page; scripts come from here only.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
@@ -48,7 +52,7 @@ def openapi() -> Response:
 @operation({200: None}, other_media={200: "text/html"})
 def docs() -> Response:
     """Shows a page on which every route can be tried."""
-    return _page(send_from_directory(str(files("app") / "static" / "docs"), "index.html"))
+    return _file(OWN / "index.html")
 
 
 @bp.get("/docs/<name>")
@@ -56,11 +60,9 @@ def docs() -> Response:
 @operation({200: None}, raises=(NotFound,))
 def docs_file(name: str) -> Response:
     """Serves a part of that page."""
-    if name in OWN_FILES:
-        return _page(send_from_directory(str(OWN_FILES[name]), name))
-    if name in VIEWER_FILES:
-        return _page(send_from_directory(str(VIEWER), name))
-    raise NotFound("There is no such part of the page.")
+    if name not in FILES:
+        raise NotFound("There is no such part of the page.")
+    return _file(FILES[name])
 
 
 @bp.get("/problems/<code>")
@@ -71,6 +73,6 @@ def problem(code: str) -> Response:
     return json_response(explanation(code))
 
 
-def _page(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = POLICY
-    return response
+def _file(path: Path) -> Response:
+    kind, _ = mimetypes.guess_type(path.name)
+    return Response(path.read_bytes(), mimetype=kind, headers={"Content-Security-Policy": POLICY})
