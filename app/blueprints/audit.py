@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated
-
 import msgspec
 from flask import Blueprint, Response
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from app.models import AuditEntry, AuditFilter
 from app.web import lists, payloads
 from app.web.context import services
-from app.web.exchange import Timestamp, json_response, options, timestamp
+from app.web.exchange import Moment, Timestamp, json_response, milliseconds, options, timestamp
 from app.web.guard import requires
 from app.web.operations import operation
 
 bp = Blueprint("audit", __name__)
 
-Moment = Annotated[datetime, Meta(tz=True)]
 LARGEST_ID = 2**63 - 1
 
 
@@ -59,7 +55,9 @@ class AuditPage(lists.Page, frozen=True, forbid_unknown_fields=True):
 def audit() -> Response:
     """Lists who did what, newest first."""
     page = payloads.convert(options(), AuditPage)
-    which = AuditFilter(page.actor, page.action, page.target, _ms(page.after), _ms(page.before))
+    after_ms = None if page.after is UNSET else milliseconds(page.after, "after")
+    before_ms = None if page.before is UNSET else milliseconds(page.before, "before")
+    which = AuditFilter(page.actor, page.action, page.target, after_ms, before_ms)
     found = services().audit.page(which, limit=page.limit + 1, before=_id(page.place()))
     shown, cursor = lists.page_of(found, limit=page.limit, place=lambda entry: str(entry.id))
     return json_response(Entries([_entry(entry) for entry in shown], cursor))
@@ -71,10 +69,6 @@ def _id(place: str) -> int | None:
     if not place.isascii() or not place.isdigit() or int(place) > LARGEST_ID:
         raise lists.no_cursor()
     return int(place)
-
-
-def _ms(moment: datetime | UnsetType) -> int | None:
-    return None if moment is UNSET else round(moment.timestamp() * 1000)
 
 
 def _entry(entry: AuditEntry) -> Entry:

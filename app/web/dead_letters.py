@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -14,15 +13,13 @@ from app.errors import Fault, Invalid
 from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, DeadReason, Priority
 from app.web import lists, payloads
 from app.web.bodies import read_body
-from app.web.exchange import Timestamp, options, timestamp
+from app.web.exchange import Moment, Timestamp, milliseconds, options, timestamp
 from app.web.peeks import PeekedMessage, PeekedMessages
 from app.web.pops import content
 
 DEFAULT_LIMIT = 100
 MAX_CURSOR_LENGTH = 64
 CURSOR_BYTES = 24  # 8 of the death in ms, 16 of the id
-
-Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +32,9 @@ class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def filter(self) -> DeadFilter:
         reason = None if self.reason is UNSET else self.reason
-        return DeadFilter(reason, after_ms=_ms(self.after), before_ms=_ms(self.before))
+        after_ms = None if self.after is UNSET else milliseconds(self.after, "after")
+        before_ms = None if self.before is UNSET else milliseconds(self.before, "before")
+        return DeadFilter(reason, after_ms=after_ms, before_ms=before_ms)
 
 
 class LettersPage(Which, frozen=True, forbid_unknown_fields=True):
@@ -150,10 +149,6 @@ def _fields(letter: DeadLetter) -> dict[str, Any]:
 
 def _next_cursor(page: DeadPage) -> str | None:
     return _cursor(page.letters[-1]) if page.has_more else None
-
-
-def _ms(moment: datetime | UnsetType) -> int | None:
-    return None if moment is UNSET else max(0, round(moment.timestamp() * 1000))
 
 
 def _cursor(letter: DeadLetter) -> str:

@@ -23,6 +23,14 @@ REQUEST_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 OCTETS = "application/octet-stream"
 
 
+Moment = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$",
+        extra_json_schema={"format": "date-time"},
+        examples=["2026-11-24T06:57:41.975Z"],
+    ),
+]
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-11-24T06:57:41.975Z"])]
 
 
@@ -123,6 +131,15 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] = 
 def timestamp(ms: int) -> str:
     """Milliseconds since 1970 as RFC 3339 in UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def milliseconds(moment: str, name: str) -> int:
+    """Milliseconds since 1970 of a moment in RFC 3339. Raises `Invalid`, naming the option, if there is no such day."""
+    try:
+        return max(0, round(datetime.fromisoformat(moment.upper()).timestamp() * 1000))
+    except ValueError as error:
+        detail = f"{name} is no moment that there is; write it as 2026-11-24T06:57:41Z."
+        raise Invalid(detail, faults=[Fault(detail, parameter=name)]) from error
 
 
 def options() -> dict[str, str]:

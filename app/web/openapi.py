@@ -50,6 +50,8 @@ def document(app: Flask) -> dict[str, Any]:
     declared = list(_declared(app))
     types = [*_types(declared), Problem, PushItem]
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)
+    for kind in types:
+        components[kind.__name__] |= getattr(kind, "SCHEMA", {})
     known = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for rule, method, view, operation in declared:
@@ -145,7 +147,9 @@ def _header_parameters(declared: Operation) -> Iterator[dict[str, Any]]:
 
 
 def _has_required(declared: Operation) -> bool:
-    return declared.body is not None and any(field.required for field in msgspec.structs.fields(declared.body))
+    """Whether an empty body, which counts as an empty object, would be refused."""
+    body = declared.body
+    return body is not None and (hasattr(body, "SCHEMA") or any(each.required for each in msgspec.structs.fields(body)))
 
 
 def _request_body(declared: Operation, known: dict[Any, Any]) -> dict[str, Any]:

@@ -15,6 +15,9 @@ EXAMPLE_ID = "01a20c58-9657-7000-8000-0001fe0ccdab"
 EXAMPLE_TIME = "2026-11-24T06:57:41.975Z"
 EXAMPLE_RECEIPT = "AaIMWJZXcACAAAAB_gzNqwAAAAAAAAAAAAAAAAAAAAA.default"
 
+# JSON Schema of what a type cannot say of itself: the class attribute SCHEMA of a body.
+Rules = Mapping[str, Any]
+
 View = TypeVar("View", bound=Callable[..., object])
 Raised = tuple[type[PulpoError], ...]
 

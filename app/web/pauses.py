@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
 from app.models import Operation
 from app.web import payloads
 from app.web.bodies import SMALL_BODY_BYTES, read_body
-from app.web.exchange import options
+from app.web.exchange import Moment, milliseconds, options
 
 
 class ResumeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,11 +25,11 @@ class ResumeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PauseBody(ResumeBody, frozen=True, forbid_unknown_fields=True):
     """The same, and until when; null or left out: until somebody resumes it."""
 
-    until: Annotated[datetime, Meta(tz=True)] | None = None
+    until: Moment | None = None
 
     @property
     def until_ms(self) -> int | None:
-        return None if self.until is None else max(1, round(self.until.timestamp() * 1000))
+        return None if self.until is None else max(1, milliseconds(self.until, "until"))
 
 
 def read_pause() -> PauseBody:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -14,6 +14,7 @@ from app.models import MAX_BATCH, MAX_DELAY_SECONDS, NewMessage, Priority
 from app.services.system import Limits
 from app.web import payloads
 from app.web.exchange import JSON, OCTETS, Call
+from app.web.operations import Rules
 
 CURL_DEFAULT = "application/x-www-form-urlencoded"
 MAX_CONTENT_TYPE_LENGTH = 255
@@ -22,9 +23,14 @@ MAX_ATTRIBUTES = 16
 MAX_ATTRIBUTES_LENGTH = 2_048  # of names and values together: they must fit into a header of an answer
 
 
-Name = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}$(?!\n)")]
-AttributeName = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{1,64}$(?!\n)")]
-AttributeValue = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{0,256}$(?!\n)")]
+def _printable(pattern: str) -> Meta:
+    """Text of a whole `pattern`. Python's `$` lets a line end follow, which JSON Schema's does not."""
+    return Meta(pattern=rf"{pattern}(?!\n)", extra_json_schema={"pattern": pattern})
+
+
+Name = Annotated[str, _printable(r"^[\x21-\x7e]{1,128}$")]
+AttributeName = Annotated[str, _printable(r"^[\x20-\x7e]{1,64}$")]
+AttributeValue = Annotated[str, _printable(r"^[\x20-\x7e]{0,256}$")]
 Attributes = Annotated[dict[AttributeName, AttributeValue], Meta(max_length=MAX_ATTRIBUTES)]
 
 
@@ -39,8 +45,13 @@ class PushOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attributes: Attributes | UnsetType = UNSET
 
 
+IN_A_GROUP: Rules = {"allOf": [{"not": {"required": ["group", "delay"]}}, {"not": {"required": ["group", "priority"]}}]}
+
+
 class PushItem(PushOptions, frozen=True, forbid_unknown_fields=True):
     """A message and what is said of it."""
+
+    SCHEMA: ClassVar[Rules] = {"required": ["message"], **IN_A_GROUP}
 
     message: Raw | UnsetType = UNSET
 
@@ -51,6 +62,11 @@ RawItem = Annotated[Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/P
 
 class PushBody(PushItem, frozen=True, forbid_unknown_fields=True):
     """One message with its options, or several that bring their own."""
+
+    SCHEMA: ClassVar[Rules] = {
+        "oneOf": [{"required": ["message"]}, {"required": ["messages"], "maxProperties": 1}],
+        **IN_A_GROUP,
+    }
 
     messages: Annotated[list[RawItem], Meta(min_length=1, max_length=MAX_BATCH)] | UnsetType = UNSET
 

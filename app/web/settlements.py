@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -12,14 +12,22 @@ from app.models import MAX_BATCH, MAX_DELAY_SECONDS, MAX_LEASE_SECONDS, GiveBack
 from app.services.queues import settled_or_raise
 from app.web import payloads
 from app.web.exchange import Answer, Call, Timestamp, json_answer, timestamp
+from app.web.operations import EXAMPLE_RECEIPT, Rules
 
 MAX_ERROR_LENGTH = 1024
+
+
+# A receipt that is none has a status, or an error, of its own; so the form is only told, not demanded.
+RECEIPT_FORM = {"pattern": r"^[A-Za-z0-9_-]{43}\.[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"}
+ReceiptText = Annotated[str, Meta(extra_json_schema=RECEIPT_FORM, examples=[EXAMPLE_RECEIPT])]
 
 
 class Ack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One receipt, or several."""
 
-    receipt: str | UnsetType = UNSET
+    SCHEMA: ClassVar[Rules] = {"oneOf": [{"required": ["receipt"]}, {"required": ["receipts"]}]}
+
+    receipt: ReceiptText | UnsetType = UNSET
     receipts: Annotated[list[str], Meta(min_length=1, max_length=MAX_BATCH)] | UnsetType = UNSET
 
     @property
