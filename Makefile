@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying lint audit format requirements container clean
+.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance lint audit format requirements container clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -51,6 +51,10 @@ long-poll:  ## Measure what 500 waiters cost and how soon they hear of a message
 emptying:  ## Measure how long Redis stands still while a million messages are purged or deleted
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m bench.emptying $(ARGS)
+
+conformance:  ## Send schemathesis against every route of a running service, 20,000 requests and more
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m tests.contract.conformance $(ARGS)
 
 lint:  ## Check style, types and layers
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt

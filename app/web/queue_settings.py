@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Union
 
@@ -26,6 +27,7 @@ from app.web import payloads
 from app.web.bodies import read_body
 from app.web.exchange import Timestamp, options, timestamp
 
+ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 NO_QUEUE_HAS = "-"  # a tag, in the place of weak ones, which count for nothing here
 
 Wait = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
@@ -146,8 +148,10 @@ def read_tags() -> list[str]:
     """The entity tags one of which the queue must have (`*`: it exists); none if the request does not care."""
     if "If-Match" not in request.headers:
         return []
-    tags = request.if_match
-    return ["*"] if tags.star_tag else sorted(tags.as_set()) or [NO_QUEUE_HAS]
+    header = ",".join(request.headers.getlist("If-Match"))
+    if header.strip() == "*":
+        return ["*"]
+    return [tag for weak, tag in ENTITY_TAG.findall(header) if not weak] or [NO_QUEUE_HAS]
 
 
 def write_settings(queue: str, made: Configured) -> ConfiguredQueue:

@@ -44,6 +44,11 @@ class Ack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Nack(Ack, frozen=True, forbid_unknown_fields=True):
     """How to give back: after `delay` seconds (the queue's backoff, if absent), or `dead`."""
 
+    SCHEMA: ClassVar[Rules] = {
+        **Ack.SCHEMA,
+        "not": {"required": ["dead", "delay"], "properties": {"dead": {"const": True}}},
+    }
+
     delay: Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)] | UnsetType = UNSET
     dead: bool = False
     error: Annotated[str, Meta(max_length=MAX_ERROR_LENGTH)] = ""

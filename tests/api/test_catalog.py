@@ -167,7 +167,7 @@ class TestChange:
         assert admin.put("/queues/q", json={"lease": 8}, headers={"If-Match": "*"}).status_code == 200
 
     def test_if_match_makes_no_queue(self, admin: FlaskClient) -> None:
-        for tag in ("*", '"x"'):
+        for tag in ("*", '"x"', '""', "", "x", 'W/""', '"", "x"'):
             problem(admin.put("/queues/q", json={}, headers={"If-Match": tag}), 412, "precondition-failed")
         problem(admin.patch("/queues/q", json={}), 404, "queue-not-found")
         assert names(admin) == []
