@@ -100,7 +100,7 @@ def make_tokens(settings: Settings) -> Tokens:
 def _services(settings: Settings) -> Services:
     redis, prefix = connect(settings.redis_address.reveal()), settings.redis_prefix
     index = QueueIndex(redis, prefix=prefix, most=settings.max_queues)
-    probe = RedisHealthProbe(redis, prefix=prefix)
+    probe = RedisHealthProbe(redis, prefix=prefix, replicas=settings.durable_replicas)
     engine = make_engine(settings.database_address.reveal())
     users_table = SqlUserStore(engine)
     audit_log = SqlAudit(engine, days=settings.audit_days)

@@ -1,4 +1,4 @@
-"""Says whether Pulpo can serve, and why not: Redis by a real write, the user table by a real read."""
+"""Says whether Pulpo can serve, and why not, by a real write and a real read; and what may lose messages."""
 
 from __future__ import annotations
 
@@ -46,9 +46,17 @@ class Health:
         with self._lock:
             if self._report is None or not 0 <= self._now() - self._looked_at < CACHED_SECONDS:
                 checks = {"redis": _look(self._redis.write), "user_table": _look(self._user_table.read)}
+                checks |= self._dangers(checks["redis"])
                 self._report = Report(_worst([check.status for check in checks.values()]), checks)
                 self._looked_at = self._now()
             return self._report
+
+    def _dangers(self, redis: Check) -> dict[str, Check]:
+        try:
+            found = self._redis.dangers() if redis.status != "fail" else {}
+        except StoreUnavailable:
+            return {}  # it failed since, and the next report will say so
+        return {name: Check("pass") if what is None else Check("warn", what) for name, what in found.items()}
 
 
 def _look(probe: Callable[[], None]) -> Check:

@@ -1,4 +1,4 @@
-"""One JSON line a request on standard output, written at once. No token and no body is in it."""
+"""One line a request on standard output, written at once: JSON, or words on a terminal. No token, no body is in it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,21 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int
     ms: float
     caller: str | None = None
+    route: str | None = None
+    queue: str | None = None
+
+    def __str__(self) -> str:
+        caller = f" {self.caller}" if self.caller else ""
+        return f"{self.time[11:19]} {self.status} {self.method} {self.path} {self.ms:.1f} ms{caller}"
 
 
 def log_access(app: Flask) -> None:
     """Logs every request to `app`."""
-    app.after_request(_log)
+    is_terminal = os.isatty(STDOUT)
+    app.after_request(lambda response: _log(response, is_terminal=is_terminal))
 
 
-def _log(response: Response) -> Response:
+def _log(response: Response, *, is_terminal: bool) -> Response:
     principal = g.get("caller")
     line = Line(
         time=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -40,8 +47,10 @@ def _log(response: Response) -> Response:
         status=response.status_code,
         ms=round((time.perf_counter() - g.started) * 1000, 2),
         caller=principal.username if principal else None,
+        route=request.url_rule.rule if request.url_rule else None,
+        queue=(request.view_args or {}).get("queue"),
     )
     # When nobody reads the log any more, that is no reason to fail a request that was carried out.
     with suppress(OSError):
-        os.write(STDOUT, msgspec.json.encode(line) + b"\n")
+        os.write(STDOUT, (str(line).encode() if is_terminal else msgspec.json.encode(line)) + b"\n")
     return response

@@ -58,8 +58,36 @@ def test_health_passes_while_redis_and_user_table_answer(client: FlaskClient) ->
     assert answer.status_code == 200
     assert answer.get_json() == {
         "status": "pass",
-        "checks": {"redis": {"status": "pass"}, "user_table": {"status": "pass"}},
+        "checks": {name: {"status": "pass"} for name in ("redis", "user_table", "eviction", "persistence", "replicas")},
     }
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "check"), [("maxmemory-policy", "allkeys-lru", "eviction"), ("appendonly", "no", "persistence")]
+)
+def test_health_warns_of_what_may_lose_messages(
+    app_on_second_redis: Flask, second_redis: PrivateRedis, option: str, value: str, check: str
+) -> None:
+    with Redis.from_url(second_redis.url) as client:
+        client.config_set(option, value)
+    answer = app_on_second_redis.test_client().get("/health")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "warn")
+    found = answer.get_json()["checks"].pop(check)
+    assert (found["status"], option in found["detail"]) == ("warn", True)
+
+
+def test_health_warns_of_replicas_that_durable_pushes_miss(settings: Settings, make_app: MakeApp) -> None:
+    report = make_app(replace(settings, durable_replicas=1)).test_client().get("/health").get_json()
+    assert (report["status"], report["checks"]["replicas"]["status"]) == ("warn", "warn")
+
+
+def test_health_says_when_it_may_not_ask(settings: Settings, make_app: MakeApp, second_redis: PrivateRedis) -> None:
+    with Redis.from_url(second_redis.url) as client:
+        client.execute_command("ACL", "SETUSER", "pulpo", "-info")
+    report = (
+        make_app(replace(settings, redis_url=Secret(second_redis.user_url))).test_client().get("/health").get_json()
+    )
+    assert report["checks"]["persistence"]["status"] == "warn"
 
 
 def test_health_shows_strangers_no_host_address_or_version(
