@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -63,11 +64,12 @@ def document(app: Flask) -> dict[str, Any]:
             "title": "Pulpo",
             "version": VERSION,
             "description": DESCRIPTION,
+            "contact": {"name": "The Pulpo authors"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"login": []}],
-        "tags": [{"name": name} for name in dict.fromkeys(str(rule.endpoint).split(".")[0] for rule, *_ in declared)],
+        "tags": [{"name": name, "description": what} for name, what in _tags(declared).items()],
         "paths": paths,
         "components": {"schemas": components, "securitySchemes": _security_schemes()},
     }
@@ -78,6 +80,14 @@ def _declared(app: Flask) -> Iterator[tuple[Rule, str, Any, Operation]]:
         view = app.view_functions[rule.endpoint]
         for method in sorted((rule.methods or set()) - UNLISTED_METHODS):
             yield rule, method, view, getattr(view, OPERATION)
+
+
+def _tags(declared: list[tuple[Rule, str, Any, Operation]]) -> dict[str, str]:
+    """The families of routes, each with the sentence that its module opens with."""
+    return {
+        rule.endpoint.split(".")[0]: str(sys.modules[view.__module__].__doc__).splitlines()[0]
+        for rule, _, view, _ in declared
+    }
 
 
 def _types(declared: list[tuple[Rule, str, Any, Operation]]) -> list[Any]:
