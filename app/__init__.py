@@ -79,7 +79,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[EXTENSION] = _services(settings)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    app.cli.add_command(cli.users)
+    for group in cli.GROUPS:
+        app.cli.add_command(group)
     keep_context(app)
     guard(app)
     check_operations(app)

@@ -1,4 +1,4 @@
-"""The operator's commands: flask --app wsgi users …"""
+"""flask --app wsgi users …: the user table."""
 
 from __future__ import annotations
 
@@ -7,27 +7,15 @@ from typing import TextIO
 import click
 from flask.cli import AppGroup
 
-from app.errors import PulpoError
-from app.models import ROLES, Actor
+from app.cli.terminal import OPERATOR, Refusals, json_option, show
+from app.models import ROLES
 from app.web.context import services
 
 users = AppGroup("users", help="The user table.")
 
-OPERATOR = Actor("cli")
-
 password_option = click.option(
     "--password-file", type=click.File(), help="Where the password stands; - is standard input. Else it is asked for."
 )
-
-
-class Refusals:
-    """Shows what Pulpo refuses as one line instead of a traceback."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, PulpoError):
-            raise click.ClickException(error.detail) from error
 
 
 @users.command("add")
@@ -44,13 +32,23 @@ def add(username: str, roles: tuple[str, ...], permissions: tuple[str, ...], pas
 
 
 @users.command("list")
-def list_() -> None:
+@json_option
+def list_(*, as_json: bool) -> None:
     """Show all users."""
     with Refusals():
         accounts = services().accounts.all()
-    for account in accounts:
-        state = "disabled" if account.disabled else "enabled"
-        click.echo(f"{account.username}\t{state}\t{','.join(account.roles)}\t{','.join(account.permissions)}")
+    show(
+        [
+            {
+                "username": account.username,
+                "state": "disabled" if account.disabled else "enabled",
+                "roles": account.roles,
+                "permissions": account.permissions,
+            }
+            for account in accounts
+        ],
+        as_json=as_json,
+    )
 
 
 @users.command("passwd")
