@@ -18,6 +18,7 @@ from app.blueprints import (
     keys,
     login,
     messages,
+    metrics,
     pop,
     push,
     queues,
@@ -55,13 +56,14 @@ from app.web.access_log import log_access
 from app.web.addresses import TrustedProxies
 from app.web.context import EXTENSION, Services, keep_context
 from app.web.guard import guard
+from app.web.metrics import measure
 from app.web.operations import check_operations
 from app.web.problems import handle_problems
 
 SPARE_THREADS = 2  # a process, so that waiters never keep all from answering
 
 BLUEPRINTS = (
-    *(root.bp, health.bp, info.bp, login.bp),
+    *(root.bp, health.bp, info.bp, metrics.bp, login.bp),
     *(push.bp, pop.bp, count.bp, settle.bp, dead.bp, queues.bp, messages.bp),
     *(users.bp, keys.bp, audit.bp, docs.bp),
 )
@@ -85,6 +87,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     guard(app)
     check_operations(app)
     log_access(app)
+    measure(app)
     handle_problems(app)
     return app
 
@@ -131,4 +134,6 @@ def _services(settings: Settings) -> Services:
         system=System(probe, limits, now=time.time),
         limits=limits,
         proxies=TrustedProxies(settings.proxy_networks),
+        probe=probe,
+        metrics_public=settings.metrics_public,
     )

@@ -74,6 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     token_lifetime_seconds: Annotated[int, Meta(ge=60, le=2_592_000)] = 3600
     token_key_files: str = ""
     trusted_proxies: str = ""
+    metrics_public: bool = False
     audit_days: Annotated[int, Meta(ge=1, le=3650)] = 90
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -175,6 +176,8 @@ def _what_may_be(kind: Any) -> str:
             return description
         case msgspec.inspect.LiteralType(values=values):
             return " or ".join(map(str, values))
+        case msgspec.inspect.BoolType():
+            return "true or false"
         case msgspec.inspect.IntType(ge=least, le=most):
             return f"a whole number from {least} to {most}"
     return "of another form"

@@ -1,12 +1,21 @@
 """How gunicorn runs Pulpo; workers, threads and address come from PULPO_* settings."""
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from types import FrameType
 from typing import Any
 
-from app.settings import Settings
+# A heartbeat file on a disk can block a worker; memory cannot.
+_memory = "/dev/shm"  # noqa: S108 - only private files are made there  # nosec B108
+worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
+
+# Where the workers count requests, so that each can tell of all. prometheus_client looks for it when it is imported.
+_metrics = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="pulpo-metrics-", dir=worker_tmp_dir)
+
+from app.settings import Settings  # noqa: E402
 
 _settings = Settings.from_env()
 
@@ -31,10 +40,6 @@ accesslog = None  # the app writes its own line a request
 errorlog = "-"
 loglevel = _settings.log_level
 
-# A heartbeat file on a disk can block a worker; memory cannot.
-_memory = "/dev/shm"  # noqa: S108 - gunicorn makes a private file there  # nosec B108
-worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
-
 # It opens a socket in the home directory, which a read-only container does not have.
 control_socket_disable = True
 
@@ -58,3 +63,8 @@ def post_worker_init(worker: Any) -> None:
     signal.signal(signal.SIGTERM, answer_and_stop)
     signal.signal(signal.SIGQUIT, answer_and_quit)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the master as well, which passes it on as SIGQUIT
+
+
+def on_exit(_server: Any) -> None:
+    """Removes what the workers counted."""
+    shutil.rmtree(_metrics, ignore_errors=True)

@@ -33,6 +33,7 @@ DEEP = b'{"message":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 # Where a call without a token, and one without the permission, are refused.
 GUARDED = [
     ("GET", "/info", True),
+    ("GET", "/metrics", True),
     ("GET", "/me", False),
     ("POST", "/logout", False),
     ("POST", "/push", True),
@@ -157,6 +158,7 @@ def cases(service: Service, admin: Credentials, limited: Credentials) -> Iterato
     yield from _catalog_cases(service, token)
     yield Case("GET /info", "good", 200, service.call("GET", "/info", token=token))
     yield Case("GET /me", "good", 200, service.call("GET", "/me", token=token))
+    yield Case("GET /metrics", "good", 200, service.call("GET", "/metrics", token=token))
     yield Case("POST /logout", "good", 200, service.call("POST", "/logout", token=token))
     time.sleep(REVOKED_WITHIN_SECONDS)  # another process may trust it that long
     yield Case("GET /me", "token logged out", 401, service.call("GET", "/me", token=token))

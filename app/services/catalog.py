@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -30,6 +30,7 @@ from app.services.ports import AuditLog, CatalogStore
 MAX_SECONDS = 3.0
 CHANGE_TRIES = 5
 NAMES_AT_ONCE = 1000
+DESCRIBED_AT_ONCE = 250
 
 
 class Listed(NamedTuple):
@@ -86,6 +87,15 @@ class QueueCatalog:
         """All there is to say of a queue."""
         check_queue_name(queue)
         return self._store.describe(queue)
+
+    def describe_all(self) -> Iterator[tuple[str, QueueDescription]]:
+        """Name and description of every queue, by name, some hundreds to a call."""
+        names = [""]
+        while names:
+            names = self._store.page(after=names[-1], limit=DESCRIBED_AT_ONCE)
+            for name, known in zip(names, self._store.describe_each(names), strict=True):
+                if known is not None:
+                    yield name, known
 
     def pause(self, queue: str, operations: Sequence[Operation], *, until_ms: int | None, by: Actor) -> Pauses:
         """Stops `operations`, until a time (else `Invalid`: within the coming year) or until somebody resumes them."""

@@ -79,20 +79,16 @@ class RedisQueueCatalog:
     def describe(self, queue: str) -> QueueDescription:
         """All there is to say of a queue. Raises `QueueNotFound`."""
         keys = QueueKeys.of(self._prefix, queue)
-        flat, counts, next_due, waiters, now_ms = self._run(
-            self._describe, queue, [*keys.counted, keys.waiting], [_DEAD_TTL_MS]
-        )
-        own = _pairs(flat)
-        pauses = [int(own.get(f"{name}_paused_until", 0)) for name in ("push", "pop")]
-        return QueueDescription(
-            settings=_convert(own, QueueSettings),
-            tag=_tag(own),
-            totals=_totals(own),
-            counts=counts_of(counts),
-            pauses=_pauses([until if until > now_ms else 0 for until in pauses]),
-            next_due_at_ms=None if next_due < 0 else next_due,
-            waiters=waiters,
-        )
+        return _description(self._run(self._describe, queue, [*keys.counted, keys.waiting], [_DEAD_TTL_MS]))
+
+    def describe_each(self, queues: Sequence[str]) -> list[QueueDescription | None]:
+        """The same of each of `queues`; None for one that is not there."""
+        if not queues:
+            return []
+        all_keys = [QueueKeys.of(self._prefix, queue) for queue in queues]
+        sets = [[*keys.counted, keys.waiting] for keys in all_keys]
+        replies = self._describe.run_for_each(self._client, sets, [_DEAD_TTL_MS])
+        return [None if reply is None else _description(reply) for reply in replies]
 
     def pause(self, queue: str, operations: Sequence[Operation], *, until_ms: int) -> Pauses:
         """Stops `operations` until then (`FOREVER_MS`: for good); 0 lets them go on.
@@ -159,6 +155,22 @@ class RedisQueueCatalog:
         if reply is None:
             raise queue_not_found(queue)
         return reply
+
+
+def _description(reply: Sequence[Any]) -> QueueDescription:
+    """What `describe.lua` answers."""
+    flat, counts, next_due, waiters, now_ms = reply
+    own = _pairs(flat)
+    pauses = [int(own.get(f"{name}_paused_until", 0)) for name in ("push", "pop")]
+    return QueueDescription(
+        settings=_convert(own, QueueSettings),
+        tag=_tag(own),
+        totals=_totals(own),
+        counts=counts_of(counts),
+        pauses=_pauses([until if until > now_ms else 0 for until in pauses]),
+        next_due_at_ms=None if next_due < 0 else next_due,
+        waiters=waiters,
+    )
 
 
 def _pauses(ends: Sequence[int]) -> Pauses:

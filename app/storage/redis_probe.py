@@ -24,6 +24,14 @@ REPORTED = (
     "connected_slaves",
     "master_link_status",
 )
+MEASURED = {
+    "memory_used_bytes": "used_memory",
+    "memory_max_bytes": "maxmemory",
+    "connections": "connected_clients",
+    "replicas": "connected_slaves",
+    "aof_enabled": "aof_enabled",
+    "uptime_seconds": "uptime_in_seconds",
+}
 PERSISTENCE = ("aof_enabled", "aof_last_write_status", "loading")
 
 
@@ -51,6 +59,15 @@ class RedisHealthProbe:
             "eviction": _eviction(told),
             "persistence": _persistence(told),
             "replicas": _missing_replicas(told, self._replicas),
+        }
+
+    def measures(self) -> dict[str, float]:
+        """Figures of the server, by the name of a metric. Raises `StoreUnavailable`."""
+        with translating_errors():
+            told = self._client.info("everything")
+        return {name: float(told[field]) for name, field in MEASURED.items() if field in told} | {
+            "aof_write_ok": float(told.get("aof_last_write_status", "ok") == "ok"),
+            "noeviction": float(told.get("maxmemory_policy") == "noeviction"),
         }
 
     def describe(self) -> dict[str, object]:

@@ -15,6 +15,7 @@ NEEDS = "pulpo_needs"
 OPEN = "open"
 SIGNED_IN = "any token"
 LOGGED_IN = "the token of a login"
+SYSTEM_UNLESS_PUBLIC = "system, or open to all by PULPO_METRICS_PUBLIC"
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -32,6 +33,11 @@ def signed_in(view: View) -> View:
 def logged_in(view: View) -> View:
     """Marks a view that any token of a login may call, and no API key."""
     return _declare(view, LOGGED_IN)
+
+
+def measures(view: View) -> View:
+    """Marks the view that shows metrics: it needs `system`, unless the settings open it."""
+    return _declare(view, SYSTEM_UNLESS_PUBLIC)
 
 
 def requires(action: str) -> Callable[[View], View]:
@@ -76,6 +82,8 @@ def _check() -> None:
     if request.endpoint is None or request.method == "OPTIONS":
         return
     needs = getattr(current_app.view_functions[request.endpoint], NEEDS)
+    if needs == SYSTEM_UNLESS_PUBLIC:
+        needs = OPEN if services().metrics_public else "system"
     if needs == OPEN:
         return
     g.caller = services().identities.of_token(bearer_token(), afresh=needs in {LOGGED_IN, "admin"})

@@ -62,6 +62,7 @@ def test_a_user_without_any_permission_is_refused_by_every_route_that_names_one(
     refused = {path for method, path in called if client_of(app, "nobody").open(path, method=method).status_code == 403}
     assert refused == {
         "/info",
+        "/metrics",
         "/users",
         "/users/some",
         "/audit",

@@ -1,0 +1,75 @@
+"""What Prometheus reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.settings import Secret, Settings
+from tests.api.answers import problem
+from tests.conftest import MakeApp, client_of
+
+Samples = dict[tuple[str, ...], float]
+
+
+def scrape(client: FlaskClient) -> Samples:
+    """Every sample by its name and the values of its labels, which stand in the order of their names."""
+    answer = client.get("/metrics")
+    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_queues_are_told_by_state_with_their_totals(admin: FlaskClient) -> None:
+    admin.post("/queues/a/push", json={"messages": [{"message": 1}, {"message": 2}, {"message": 3, "delay": 60}]})
+    admin.post("/queues/a/pop", json={"lease": 30})
+    admin.post("/queues/a/pause", json={"operation": "push"})
+    found = scrape(admin)
+    states = {state: found["pulpo_queue_messages", "a", state] for state in ("ready", "delayed", "leased", "dead")}
+    assert states == {"ready": 1, "delayed": 1, "leased": 1, "dead": 0}
+    assert found["pulpo_queue_bytes", "a"] == 3
+    assert found["pulpo_queue_oldest_age_seconds", "a"] >= 0
+    assert (found["pulpo_queue_pushed_total", "a"], found["pulpo_queue_delivered_total", "a"]) == (3, 1)
+    assert (found["pulpo_queue_paused", "push", "a"], found["pulpo_queue_paused", "pop", "a"]) == (1, 0)
+    assert (found[("pulpo_queues",)], found[("pulpo_redis_up",)]) == (1, 1)
+    assert found[("pulpo_redis_memory_used_bytes",)] > 0
+
+
+def test_beyond_so_many_queues_the_rest_has_one_label(admin: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.metrics.MOST_QUEUES", 2)
+    for queue in "abcd":
+        admin.post(f"/queues/{queue}/push", json={"message": 1})
+    found = scrape(admin)
+    labelled = {key[1]: value for key, value in found.items() if key[0] == "pulpo_queue_pushed_total"}
+    assert labelled == {"a": 1, "b": 1, "__other__": 2}
+    assert found[("pulpo_queues",)] == 4
+
+
+def test_requests_are_counted_by_route_and_status(admin: FlaskClient) -> None:
+    key = ("pulpo_http_request_duration_seconds_count", "GET", "/queues/<queue>/count", "200")
+    before = scrape(admin).get(key, 0)
+    admin.get("/queues/a/count")
+    admin.get("/queues/b/count")
+    assert scrape(admin)[key] == before + 2
+
+
+def test_redis_out_of_reach_is_a_metric_and_no_error(settings: Settings, make_app: MakeApp, tmp_path: Path) -> None:
+    away = msgspec.structs.replace(settings, redis_url=Secret(f"unix://{tmp_path / 'nobody.sock'}"))
+    found = scrape(client_of(make_app(away), "viewer"))
+    assert found[("pulpo_redis_up",)] == 0
+
+
+def test_metrics_need_the_permission_system_unless_a_setting_opens_them(
+    settings: Settings, make_app: MakeApp, client: FlaskClient, producer: FlaskClient
+) -> None:
+    problem(client.get("/metrics"), 401, "unauthenticated")
+    problem(producer.get("/metrics"), 403, "forbidden")
+    public = make_app(msgspec.structs.replace(settings, metrics_public=True))
+    assert public.test_client().get("/metrics").status_code == 200
