@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance lint audit format requirements container clean
+.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance alerts lint audit format requirements container clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -55,6 +55,10 @@ emptying:  ## Measure how long Redis stands still while a million messages are p
 conformance:  ## Send schemathesis against every route of a running service, 20,000 requests and more
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.contract.conformance $(ARGS)
+
+alerts:  ## Check the alerts for Prometheus, and that each fires when it should (needs promtool)
+	@command -v promtool >/dev/null || { echo "promtool is missing: apt-get install prometheus" >&2; exit 1; }
+	@cd deploy/prometheus && promtool check rules rules.yml && promtool test rules rules_test.yml
 
 lint:  ## Check style, types and layers
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
