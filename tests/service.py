@@ -8,9 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,18 @@ class Service:
         answer = httpx.post(f"{self.url}{path}", json=json, headers={"Authorization": f"Bearer {self.token()}"})
         assert answer.status_code < 300, answer.text
         return answer.json()
+
+
+@contextmanager
+def running(**environ: str) -> Iterator[Service]:
+    """A service that was started, in a directory that goes with it."""
+    with tempfile.TemporaryDirectory() as directory:
+        service = Service(Path(directory), **environ)
+        try:
+            service.start()
+            yield service
+        finally:
+            service.kill()
 
 
 def _command_of(process: psutil.Process) -> str:

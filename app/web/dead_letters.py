@@ -10,11 +10,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from app.errors import Fault, Invalid
-from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, DeadReason, Priority
+from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, DeadReason
 from app.web import lists, payloads
 from app.web.bodies import read_body
 from app.web.exchange import Moment, Timestamp, milliseconds, options, timestamp
-from app.web.peeks import PeekedMessage, PeekedMessages
+from app.web.peeks import PeekedMessage, PeekedMessages, StoredMessage
 from app.web.pops import content
 
 DEFAULT_LIMIT = 100
@@ -67,16 +67,9 @@ def read_peek() -> PeekDead:
     return payloads.convert(options(), PeekDead)
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class Letter(StoredMessage, frozen=True, kw_only=True):
     """A dead letter: the message, why and when it died, and what the last nack said."""
 
-    id: str
-    message: Any
-    content_type: str | UnsetType = UNSET
-    encoding: Literal["base64"] | UnsetType = UNSET
-    priority: Priority | UnsetType = UNSET
-    group: str | UnsetType = UNSET
-    attributes: dict[str, str] | UnsetType = UNSET
     attempts: int
     reason: DeadReason
     error: str

@@ -22,8 +22,8 @@ from app.web.exchange import Timestamp, options, timestamp
 from app.web.pops import content
 
 
-class PeekedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that was looked at: no receipt; when its delay or its lease ends, or why and when it died."""
+class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it lies in the queue: JSON as it was pushed; else text, or base64, with its content type."""
 
     id: str
     message: Any
@@ -32,6 +32,11 @@ class PeekedMessage(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority | UnsetType = UNSET
     group: str | UnsetType = UNSET
     attributes: dict[str, str] | UnsetType = UNSET
+
+
+class PeekedMessage(StoredMessage, frozen=True, kw_only=True):
+    """A message that was looked at: no receipt; when its delay or its lease ends, or why and when it died."""
+
     state: MessageState
     attempts: int
     pushed_at: Timestamp

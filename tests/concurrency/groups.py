@@ -13,18 +13,16 @@ import json
 import random
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 
-from tests.service import Service
+from tests.service import Service, running
 
 CONSUMERS = 8
 BATCH = 500
@@ -73,13 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     asked = parser.parse_args(arguments)
     print(f"seed {asked.seed}")
-    with tempfile.TemporaryDirectory() as directory:
-        service = Service(Path(directory), PULPO_WORKERS="2")
-        try:
-            service.start()
-            return compare(service, asked.messages, asked.groups, asked.seed)
-        finally:
-            service.kill()
+    with running(PULPO_WORKERS="2") as service:
+        return compare(service, asked.messages, asked.groups, asked.seed)
 
 
 def compare(service: Service, messages: int, groups: int, seed: int) -> int:

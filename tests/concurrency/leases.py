@@ -11,17 +11,15 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
 import httpx
 
-from tests.service import Service
+from tests.service import Service, running
 
 WORKERS = 8
 BATCH = 20
@@ -45,13 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     asked = parser.parse_args(arguments)
     print(f"seed {asked.seed}")
-    with tempfile.TemporaryDirectory() as directory:
-        service = Service(Path(directory), PULPO_WORKERS="2")
-        try:
-            service.start()
-            return compare(service, asked.messages, asked.seed)
-        finally:
-            service.kill()
+    with running(PULPO_WORKERS="2") as service:
+        return compare(service, asked.messages, asked.seed)
 
 
 def compare(service: Service, messages: int, seed: int) -> int:

@@ -12,13 +12,12 @@ import random
 import re
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 
-from tests.service import Service
+from tests.service import Service, running
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 PROGRAM = Path(sys.executable).with_name("schemathesis")
@@ -36,13 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     parser.add_argument("--phases", default="examples,coverage,fuzzing,stateful")
     asked = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as directory:
-        service = Service(Path(directory), PULPO_WORKERS="2", PULPO_FSYNC="always")
-        try:
-            service.start()
-            return conform(service, asked.examples, asked.seed, asked.phases)
-        finally:
-            service.kill()
+    with running(PULPO_WORKERS="2", PULPO_FSYNC="always") as service:
+        return conform(service, asked.examples, asked.seed, asked.phases)
 
 
 def conform(service: Service, examples: int, seed: int, phases: str) -> int:
