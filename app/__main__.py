@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app import make_tokens
 from app.errors import PulpoError, StoreFull, StoreUnavailable
-from app.models import Actor
+from app.people import Actor
 from app.services.accounts import Accounts, generated_password
 from app.services.passwords import Passwords
 from app.settings import SECRET_FILE_NAME, Settings, unknown_settings

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from app.models import PASSWORD_RULE, USERNAME, is_password
+from app.people import PASSWORD_RULE, USERNAME, is_password
 
 SECRET_FILE_NAME = "secret"  # noqa: S105 - a file's name
 MIN_SECRET_LENGTH = 32

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from app.models import Actor, MessageState, NewMessage
+from app.models import MessageState, NewMessage
+from app.people import Actor
 from app.services.catalog import QueueCatalog
 from app.storage.sql.audit import SqlAudit
 from app.storage.sql.engine import make_engine

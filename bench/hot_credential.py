@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app import create_app
-from app.models import Actor
+from app.people import Actor
 from app.services.accounts import generated_password
 from app.services.keys import credential_of
 from app.settings import Secret, Settings

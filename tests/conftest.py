@@ -14,7 +14,7 @@ from redis import Redis
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.models import Account, Actor, Deed
+from app.people import Account, Actor, Deed
 from app.services.passwords import Passwords
 from app.settings import Secret, Settings
 from app.storage.keys import QueueKeys

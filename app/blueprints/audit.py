@@ -6,7 +6,7 @@ import msgspec
 from flask import Blueprint, Response
 from msgspec import UNSET, UnsetType
 
-from app.models import AuditEntry, AuditFilter
+from app.people import AuditEntry, AuditFilter
 from app.web import lists, payloads
 from app.web.context import services
 from app.web.exchange import Moment, Timestamp, json_response, milliseconds, options, timestamp

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from msgspec import UNSET, Meta, UnsetType
 
 from app.errors import Conflict, Forbidden, NotFound
-from app.models import ApiKey
+from app.people import ApiKey
 from app.services.keys import credential_of
 from app.web import lists, payloads
 from app.web.bodies import SMALL_BODY_BYTES, read_body

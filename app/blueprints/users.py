@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from msgspec import UNSET, Meta, UnsetType
 
 from app.errors import Conflict, NotFound, RateLimited
-from app.models import MAX_PASSWORD_LENGTH, Account
+from app.people import MAX_PASSWORD_LENGTH, Account
 from app.web import lists, payloads
 from app.web.bodies import SMALL_BODY_BYTES, read_body
 from app.web.context import actor, services

@@ -10,7 +10,7 @@ import msgspec
 from tabulate import tabulate
 
 from app.errors import PulpoError
-from app.models import ROLES, Actor, Principal
+from app.people import ROLES, Actor, Principal
 
 OPERATOR = Actor("cli")
 # Whoever can run commands beside the secret can do everything anyway.

@@ -8,7 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from app.cli.terminal import OPERATOR, Refusals, json_option, show
-from app.models import ROLES
+from app.people import ROLES
 from app.web.context import services
 
 users = AppGroup("users", help="The user table.")

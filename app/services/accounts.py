@@ -9,17 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.errors import Fault, Forbidden, Invalid, NotFound, RateLimited, Unauthenticated
-from app.models import (
-    PASSWORD_RULE,
-    ROLES,
-    USERNAME,
-    Account,
-    AccountChange,
-    Actor,
-    Deed,
-    is_password,
-    is_permission,
-)
+from app.people import PASSWORD_RULE, ROLES, USERNAME, Account, AccountChange, Actor, Deed, is_password, is_permission
 from app.services.passwords import Passwords
 from app.services.ports import AuditLog, LoginLimits, UserStore
 

@@ -11,19 +11,17 @@ import msgspec
 from app.errors import Conflict, PreconditionFailed
 from app.models import (
     FOREVER_MS,
-    Actor,
     Configured,
     Counts,
-    Deed,
     MessageState,
     Operation,
     Pauses,
     PeekPage,
-    Principal,
     Purged,
     QueueDescription,
     QueueSettings,
 )
+from app.people import Actor, Deed, Principal
 from app.services.names import check_queue_name
 from app.services.ports import AuditLog, CatalogStore
 

@@ -9,7 +9,8 @@ from uuid import UUID
 import msgspec
 
 from app.errors import MessageNotFound
-from app.models import MAX_BATCH, Actor, DeadFilter, DeadLetter, DeadPage, Deed, Redriven
+from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, Redriven
+from app.people import Actor, Deed
 from app.services.names import check_queue_name
 from app.services.ports import AuditLog, DeadLetterStore
 

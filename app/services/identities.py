@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from app.errors import Invalid, Unauthenticated
-from app.models import Actor, Deed, Principal, permissions_of
+from app.people import Actor, Deed, Principal, permissions_of
 from app.services.keys import PREFIX, Keys
 from app.services.ports import RevokedTokens, UserStore
 from app.services.tokens import Tokens

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from app.errors import Fault, Forbidden, Invalid, NotFound, Unauthenticated
-from app.models import Account, Actor, ApiKey, Deed, Principal, covers, permissions_of
+from app.people import Account, Actor, ApiKey, Deed, Principal, covers, permissions_of
 from app.services.accounts import faults_of
 from app.services.ports import KeyStore
 

@@ -7,17 +7,11 @@ from typing import Protocol
 from uuid import UUID
 
 from app.models import (
-    Account,
-    AccountChange,
-    ApiKey,
-    AuditEntry,
-    AuditFilter,
     Configured,
     Counts,
     DeadFilter,
     DeadLetter,
     DeadPage,
-    Deed,
     GiveBack,
     MessageState,
     NewMessage,
@@ -35,6 +29,7 @@ from app.models import (
     Settlement,
     SettleStatus,
 )
+from app.people import Account, AccountChange, ApiKey, AuditEntry, AuditFilter, Deed
 
 
 class QueueStore(Protocol):

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from app.errors import Fault, Forbidden, Invalid, LeaseLost, MessageNotFound
-from app.models import (
-    Counts,
-    GiveBack,
-    NewMessage,
-    Popped,
-    Principal,
-    Pushed,
-    Receipt,
-    RequestKey,
-    Settled,
-    Settlement,
-)
+from app.models import Counts, GiveBack, NewMessage, Popped, Pushed, Receipt, RequestKey, Settled, Settlement
+from app.people import Principal
 from app.services.names import check_queue_name
 from app.services.ports import QueueStore
 from app.services.waiting import LongPoll

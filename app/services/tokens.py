@@ -10,7 +10,7 @@ import jwt
 import msgspec
 
 from app.errors import Unauthenticated
-from app.models import Account
+from app.people import Account
 from app.services.token_keys import TokenKey
 
 ISSUER = "pulpo"

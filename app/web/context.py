@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 from flask import Flask, Response, current_app, g, request
 
-from app.models import Actor, Principal
+from app.people import Actor, Principal
 from app.services.accounts import Accounts
 from app.services.catalog import QueueCatalog
 from app.services.dead_letters import DeadLetters

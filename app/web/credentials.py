@@ -8,7 +8,7 @@ import msgspec
 from flask import request
 from msgspec import Meta
 
-from app.models import MAX_PASSWORD_LENGTH
+from app.people import MAX_PASSWORD_LENGTH
 from app.web import payloads
 from app.web.bodies import SMALL_BODY_BYTES, read_body
 

@@ -14,7 +14,8 @@ from flask import Response, request
 from msgspec import Meta
 
 from app.errors import Fault, Invalid
-from app.models import Principal, RequestKey
+from app.models import RequestKey
+from app.people import Principal
 from app.web.bodies import read_body
 from app.web.context import Services, caller, services
 

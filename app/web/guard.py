@@ -8,7 +8,8 @@ from typing import TypeVar
 from flask import Flask, current_app, g, request
 
 from app.errors import Forbidden, Unauthenticated
-from app.models import DEFAULT_QUEUE, QUEUE_ACTIONS, Principal
+from app.models import DEFAULT_QUEUE
+from app.people import QUEUE_ACTIONS, Principal
 from app.web.context import services
 
 NEEDS = "pulpo_needs"

@@ -8,15 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from app.errors import Fault, Invalid
-from app.models import (
-    FOREVER_MS,
-    MAX_BATCH,
-    DeadReason,
-    MessageState,
-    Peeked,
-    PeekPage,
-    Priority,
-)
+from app.models import FOREVER_MS, MAX_BATCH, DeadReason, MessageState, Peeked, PeekPage, Priority
 from app.web import lists, payloads
 from app.web.exchange import Timestamp, options, timestamp
 from app.web.pops import content

@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from msgspec.structs import replace
 
-from app.models import Account
+from app.people import Account
 from app.services.token_keys import of_secret
 from app.services.tokens import Tokens
 from app.settings import Settings

@@ -6,7 +6,7 @@ import re
 
 from flask import Flask
 
-from app.models import GLOBAL_ACTIONS, QUEUE_ACTIONS, ROLES
+from app.people import GLOBAL_ACTIONS, QUEUE_ACTIONS, ROLES
 from app.web.problems import KINDS
 from tests.service import ROOT
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import StoreUnavailable
-from app.models import AuditEntry, AuditFilter, Deed
+from app.people import AuditEntry, AuditFilter, Deed
 from app.storage.sql.engine import transaction
 from app.storage.sql.tables import audit
 

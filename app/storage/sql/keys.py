@@ -8,7 +8,7 @@ from sqlalchemy import Engine, Row, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import Conflict
-from app.models import Account, ApiKey, Deed
+from app.people import Account, ApiKey, Deed
 from app.storage.sql.audit import note
 from app.storage.sql.engine import transaction
 from app.storage.sql.tables import api_keys, users

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Row, Update, delete, func, insert, se
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import Conflict
-from app.models import Account, AccountChange, Deed, permissions_of
+from app.people import Account, AccountChange, Deed, permissions_of
 from app.storage.sql.audit import note
 from app.storage.sql.engine import transaction
 from app.storage.sql.tables import revoked_tokens, users
