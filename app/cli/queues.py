@@ -90,7 +90,7 @@ def resume(queue: str, operation: Operation | Literal["both"]) -> None:
 def purge(queue: str, state: MessageState | None, *, yes: bool) -> None:
     """Empty a queue."""
     if not yes:
-        click.confirm(f"All {state or ''} messages of {queue} will be gone. Go on?", abort=True)
+        click.confirm(f"All {f'{state} ' if state else ''}messages of {queue} will be gone. Go on?", abort=True)
 
     def step() -> tuple[int, int]:
         purged = services().catalog.purge(queue, state, by=OPERATOR)

@@ -119,9 +119,7 @@ class RedisQueueStore:
         if is_new == KEY_REUSED:
             raise _reused(messages, place=rest[0])
         if is_new == PAUSED:
-            raise QueuePaused(
-                f"The queue {queue} is paused and takes no messages; GET /queues/{queue} says until when."
-            )
+            raise QueuePaused(f"{queue} is paused; GET /queues/{queue} says until when, POST …/resume ends it.")
         new, *ids = rest
         return Pushed([format_id(message_id) for message_id in ids], new), bool(is_new)
 

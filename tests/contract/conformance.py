@@ -69,7 +69,9 @@ def run(service: Service, credential: str, options: list[str]) -> int:
     command = [str(PROGRAM), "--config-file", str(CONFIG), "run", f"{service.url}/openapi.json"]
     fixed = ["--header", f"Authorization: {credential}", "--checks", "all", "--continue-on-failure", "--no-color"]
     fixed += ["--request-timeout", REQUEST_SECONDS]
-    done = subprocess.run([*command, *fixed, *options], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *fixed, *options], cwd=service.directory, capture_output=True, text=True, check=False
+    )
     print(done.stdout if done.returncode else _summary(done.stdout), done.stderr, flush=True)
     return int(done.returncode != 0)
 

@@ -48,7 +48,7 @@ def test_every_command_of_the_readme_does_what_it_is_there_for(tmp_path: Path) -
 
 @pytest.mark.timeout(60)
 def test_every_operators_command_of_the_readme_runs(tmp_path: Path) -> None:
-    (script,) = (block for block in blocks() if "flask" in block)
+    script = "\n".join(block for block in blocks() if "flask" in block)
     script = script.replace("users add ada", "users add ada --password-file password")
     script = script.replace(".venv/bin/flask --app wsgi", f"{ROOT}/.venv/bin/flask --app {ROOT}/wsgi.py")
     service = Service(tmp_path)
