@@ -21,6 +21,7 @@ from app.errors import (
     StoreUnavailable,
 )
 from app.models import (
+    PRIORITIES,
     Counts,
     GiveBack,
     NewMessage,
@@ -68,6 +69,7 @@ class RedisQueueStore:
         self._channel = hint_channel(prefix)
         self._name = os.urandom(NAME_BYTES).hex()
         self._push = Script("push")
+        self._push_one = Script("push_one")
         self._pop = Script("pop")
         self._pop_one = Script("pop_one")
         self._count = Script("count")
@@ -104,11 +106,26 @@ class RedisQueueStore:
         call = self._push_call(queue, messages, key, must_write=must_write)
         if queue not in self._index:
             self._index.add(queue)
-        pushed, is_new = self._pushed(queue, messages, self._push.run(client, *call))
+        reply = None if key is not None or must_write else self._try_push_one(queue, messages)
+        if reply is None:
+            reply = self._push.run(client, *call)
+        pushed, is_new = self._pushed(queue, messages, reply)
         if is_new:  # a deletion may have struck it off since
             with suppress(StoreUnavailable, StoreFull):  # they are in; the next push lists the queue
                 self._index.keep(queue)
         return pushed
+
+    def _try_push_one(self, queue: str, messages: Sequence[NewMessage]) -> Any:
+        """What `push_one.lua` answers; None if it has more to do than it can, or it is not for these `messages`."""
+        message = messages[0]
+        has_more = message.delay_ms or message.key or message.ttl_ms or message.group
+        if len(messages) > 1 or has_more:
+            return None
+        keys = QueueKeys.of(self._prefix, queue)
+        sets = [keys.queue, keys.ready[PRIORITIES.index(message.priority)], keys.waiting]
+        return self._push_one.run(
+            self._client, sets, [seal(message), os.urandom(ID_RANDOM_BYTES), self._channel, queue]
+        )
 
     def _pushed(self, queue: str, messages: Sequence[NewMessage], reply: list[Any]) -> tuple[Pushed, bool]:
         """What `push.lua` answers, and whether it made the queue."""
