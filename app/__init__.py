@@ -134,6 +134,5 @@ def _services(settings: Settings) -> Services:
         system=System(probe, limits, now=time.time),
         limits=limits,
         proxies=TrustedProxies(settings.proxy_networks),
-        probe=probe,
         metrics_public=settings.metrics_public,
     )

@@ -57,6 +57,10 @@ class System:
         self._now = now
         self._started_at = now()
 
+    def measures(self) -> dict[str, float]:
+        """Figures of Redis, by the name of a metric. Raises `StoreUnavailable`."""
+        return self._redis.measures()
+
     def describe(self) -> Info:
         """What there is to say of it now."""
         return Info(

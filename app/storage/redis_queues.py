@@ -103,11 +103,13 @@ class RedisQueueStore:
         must_write: bool = False,
     ) -> Pushed:
         # The index lies in another Cluster slot than the queue, so no script can keep both (decision 0003).
-        call = self._push_call(queue, messages, key, must_write=must_write)
+        is_plain = key is None and not must_write and _is_plain(messages)
+        call = None if is_plain else self._push_call(queue, messages, key, must_write=must_write)
         if queue not in self._index:
             self._index.add(queue)
-        reply = None if key is not None or must_write else self._try_push_one(queue, messages)
+        reply = self._try_push_one(queue, messages[0]) if is_plain else None
         if reply is None:
+            call = call or self._push_call(queue, messages, key, must_write=must_write)
             reply = self._push.run(client, *call)
         pushed, is_new = self._pushed(queue, messages, reply)
         if is_new:  # a deletion may have struck it off since
@@ -115,12 +117,8 @@ class RedisQueueStore:
                 self._index.keep(queue)
         return pushed
 
-    def _try_push_one(self, queue: str, messages: Sequence[NewMessage]) -> Any:
-        """What `push_one.lua` answers; None if it has more to do than it can, or it is not for these `messages`."""
-        message = messages[0]
-        has_more = message.delay_ms or message.key or message.ttl_ms or message.group
-        if len(messages) > 1 or has_more:
-            return None
+    def _try_push_one(self, queue: str, message: NewMessage) -> Any:
+        """What `push_one.lua` answers; None if there is more to do than it can."""
         keys = QueueKeys.of(self._prefix, queue)
         sets = [keys.queue, keys.ready[PRIORITIES.index(message.priority)], keys.waiting]
         return self._push_one.run(
@@ -267,6 +265,12 @@ class RedisQueueStore:
 
         results = _in_steps(receipts, step)
         return Settlement(_statuses(results, "extended"), lease_expires_at_ms=min(ends))
+
+
+def _is_plain(messages: Sequence[NewMessage]) -> bool:
+    """Whether it is one message of which nothing is said that `push_one.lua` would have to mind."""
+    first = messages[0]
+    return len(messages) == 1 and not (first.delay_ms or first.key or first.ttl_ms or first.group)
 
 
 def _one_connection(client: Redis) -> Redis:

@@ -17,7 +17,7 @@ from app.services.dead_letters import DeadLetters
 from app.services.health import Health
 from app.services.identities import Identities
 from app.services.keys import Keys
-from app.services.ports import AuditLog, RedisProbe
+from app.services.ports import AuditLog
 from app.services.queues import MessageQueue
 from app.services.system import Limits, System
 from app.services.tokens import Tokens
@@ -49,7 +49,6 @@ class Services(msgspec.Struct, frozen=True):
     system: System
     limits: Limits
     proxies: TrustedProxies
-    probe: RedisProbe
     metrics_public: bool
 
 

@@ -73,7 +73,7 @@ class _FromRedis:
 
     def collect(self) -> Iterator[Metric]:
         try:
-            server = self._services.probe.measures()
+            server = self._services.system.measures()
             queues = list(self._services.catalog.describe_all())
         except StoreUnavailable:
             yield GaugeMetricFamily("pulpo_redis_up", "Whether Redis answers.", 0)

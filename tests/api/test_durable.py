@@ -89,10 +89,9 @@ def test_a_server_that_never_says_when_it_writes_is_refused(settings: Settings, 
 @pytest.mark.parametrize("command", ["info", "waitaof", "config|get"])
 def test_where_pulpo_may_not_ask_nothing_is_written(settings: Settings, make_app: MakeApp, command: str) -> None:
     with PrivateRedis() as redis, Redis.from_url(redis.url) as client:
-        if command == "waitaof" and not redis.knows_waitaof:
-            pytest.skip("the server has no such command")
-        forbid: list[str] = ["ACL", "SETUSER", "pulpo", f"-{command}"]
-        client.execute_command(*forbid)
+        if command != "waitaof" or redis.knows_waitaof:  # what is not there need not be forbidden
+            forbid: list[str] = ["ACL", "SETUSER", "pulpo", f"-{command}"]
+            client.execute_command(*forbid)
         admin = client_to(redis, settings, make_app)
         answer = admin.post("/push", json={"message": 1}, headers=DURABLE)
         if command == "config|get" and redis.proves_by_waiting:

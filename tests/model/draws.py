@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from app.models import RequestKey
-from tests.model.model import REASONS
+from tests.model.words import REASONS
 
 # Times are drawn as units and a few milliseconds, so that many fall together and some just miss.
 TIME = st.tuples(st.integers(0, 4), st.sampled_from([0, 0, 0, 1]))

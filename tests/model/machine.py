@@ -6,7 +6,6 @@ No draw depends on what the queue holds: under a real clock that is not the same
 from __future__ import annotations
 
 import functools
-import itertools
 import random
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
@@ -22,7 +21,6 @@ from app.models import (
     Counts,
     DeadFilter,
     DeadLetter,
-    Delivery,
     GiveBack,
     MessageState,
     NewMessage,
@@ -34,12 +32,9 @@ from app.models import (
     Receipt,
     RequestKey,
     SettleStatus,
-    format_id,
 )
-from app.storage.envelope import HAS_TTL, ID_BYTES, ended_deliveries, unseal
-from app.storage.keys import QueueKeys
-from app.storage.redis_dead_letters import RedisDeadLetterStore, _letter
-from tests.model import model
+from app.storage.redis_dead_letters import RedisDeadLetterStore
+from tests.model import words
 from tests.model.draws import (
     BODY,
     BOUND,
@@ -57,16 +52,15 @@ from tests.model.draws import (
     TIME,
     TIME_AHEAD,
 )
-from tests.model.model import REASONS, Letter, Message, QueueModel, Refused
+from tests.model.holdings import PREFIX, QUEUE, Sight, as_delivered, as_lettered, held_by_model
+from tests.model.model import QueueModel
 from tests.model.report import Report
+from tests.model.words import Letter, Refused
 from tests.model.world import ClockTicked, World
 from tests.stores import queue_catalog, queue_store
 
-PREFIX, QUEUE = "pulpo", "orders"
-KEYS = QueueKeys.of(PREFIX, QUEUE)
 STEPS_PER_EXAMPLE = 50
 EXAMPLES_PER_ROUND = 10
-ENTRY_HEAD_BYTES = 19  # of an entry of inflight: place, attempt, nonce
 LOW_STOCK = 3
 NOBODY = UUID(int=7)
 
@@ -119,7 +113,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.dead_letters = RedisDeadLetterStore(self.client, prefix=PREFIX)
         self.model = QueueModel()
         self.numbers: dict[str, int] = {}
-        self.receipts: dict[str, model.Receipt] = {}
+        self.sight = Sight(self.numbers)
+        self.receipts: dict[str, words.Receipt] = {}
         self.last_push: tuple[list[NewMessage], RequestKey | None] = ([NewMessage(b"{}", key="c")], None)
         self.is_cut = False
 
@@ -264,7 +259,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert answer == letters
             self._meet(str(answer))
             return
-        assert [self._lettered(each) for each in answer.letters] == [_as_lettered(each) for each in letters[:limit]]
+        assert [self.sight.lettered(each) for each in answer.letters] == [as_lettered(each) for each in letters[:limit]]
         assert answer.has_more == (len(letters) > limit)
         self._meet("more letters", answer.has_more)
         for letter in answer.letters:
@@ -278,7 +273,7 @@ class QueueMachine(RuleBasedStateMachine):
         answer = self._served(lambda: self.dead_letters.one(QUEUE, self._id(number), remove=remove))
         expected = self._modelled(lambda: self.model.one(number, remove=remove))
         if isinstance(answer, DeadLetter) and isinstance(expected, Letter):
-            assert self._lettered(answer) == _as_lettered(expected)
+            assert self.sight.lettered(answer) == as_lettered(expected)
             self._meet("letter taken away", remove)
         else:
             assert answer == expected
@@ -321,8 +316,8 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     @compared
     def both_hold_the_same(self) -> None:
-        held = self._held_by_redis()
-        assert held == self._held_by_model()
+        held = self.sight.held_by_redis(self.world.admin)
+        assert held == held_by_model(self.model)
 
     @invariant()
     @compared
@@ -375,8 +370,8 @@ class QueueMachine(RuleBasedStateMachine):
         expected = self._modelled(lambda: self.model.pop(limit, lease_ms=lease_ms, key=key, waits=waits))
         assert not isinstance(answer, str)
         assert not isinstance(expected, str)
-        assert [self._delivered(each) for each in answer.deliveries] == [
-            _as_delivered(each) for each, _ in expected.taken
+        assert [self.sight.delivered(each) for each in answer.deliveries] == [
+            as_delivered(each) for each, _ in expected.taken
         ]
         assert answer.lease_expires_at_ms == expected[1]
         assert answer.is_paused == expected.is_paused
@@ -408,7 +403,7 @@ class QueueMachine(RuleBasedStateMachine):
         self,
         picks: list[int],
         server: Callable[[list[Receipt]], list[SettleStatus]],
-        modelled: Callable[[list[model.Receipt]], list[SettleStatus]],
+        modelled: Callable[[list[words.Receipt]], list[SettleStatus]],
     ) -> None:
         if not self.model.leases:
             self._stock()
@@ -424,7 +419,7 @@ class QueueMachine(RuleBasedStateMachine):
             self._meet(status)
         self._meet("letters dropped", self.model.totals["dead_dropped"] > 0)
 
-    def _receipt_at(self, pick: int) -> tuple[str, model.Receipt]:
+    def _receipt_at(self, pick: int) -> tuple[str, words.Receipt]:
         """Mostly one that holds something; else any."""
         known = list(self.receipts.items())
         standing = [pair for pair in known if not self.model._refusal(pair[1])]
@@ -505,102 +500,13 @@ class QueueMachine(RuleBasedStateMachine):
     def _id(self, number: int) -> UUID:
         return next((UUID(message_id) for message_id, known in self.numbers.items() if known == number), NOBODY)
 
-    def _remember(self, text: str | None, receipt: model.Receipt | None) -> None:
+    def _remember(self, text: str | None, receipt: words.Receipt | None) -> None:
         assert (text is None) == (receipt is None)
         if text is None or receipt is None:
             return
         is_new = receipt not in self.receipts.values()
         assert (text not in self.receipts) == is_new
         assert self.receipts.setdefault(text, receipt) == receipt
-
-    def _delivered(self, delivery: Delivery) -> tuple[Any, ...]:
-        number = self.numbers[delivery.id]
-        content = (delivery.body, delivery.content_type, delivery.priority, delivery.group, delivery.attributes)
-        return number, delivery.attempt, content, delivery.pushed_at_ms
-
-    def _lettered(self, letter: DeadLetter) -> tuple[Any, ...]:
-        return letter.died_at_ms, letter.reason, letter.error, *self._delivered(letter.message)
-
-    def _enveloped(self, envelope: bytes) -> tuple[Any, ...]:
-        return _clock_of(envelope), *self._delivered(unseal(envelope, attempt=ended_deliveries(envelope), receipt=None))
-
-    def _held_by_redis(self) -> dict[str, Any]:
-        """Everything that lies in the queue's keys, each message in the words of the model."""
-        with self.world.admin.pipeline(transaction=True) as pipeline:
-            for key in KEYS.ready:
-                pipeline.lrange(key, 0, -1)
-            for key in (KEYS.delayed, *KEYS.leased, *KEYS.dead):
-                pipeline.zrange(key, 0, -1, withscores=True)
-            pipeline.zrange(KEYS.grouped, 0, -1)
-            pipeline.hkeys(KEYS.groups)
-            pipeline.hgetall(KEYS.inflight)
-            pipeline.hgetall(KEYS.dead_messages)
-            pipeline.hget(KEYS.queue, "bytes")
-            replies: list[Any] = pipeline.execute()
-        ready, delayed, leased, dead = replies[:3], replies[3], replies[4:8], replies[8:11]
-        grouped, groups, inflight, dead_messages, size = replies[11:]
-        followers = [(group.decode(), rest[6:]) for group, _, rest in (each.partition(b"\0") for each in grouped)]
-        envelopes = [*itertools.chain(*ready), *(envelope for envelope, _ in delayed)]
-        envelopes += [envelope for _, envelope in followers]
-        envelopes += [entry[ENTRY_HEAD_BYTES:] for entry in inflight.values()]
-        envelopes += [letter[3 + int.from_bytes(letter[1:3], "big") :] for letter in dead_messages.values()]
-        assert len(inflight) == sum(map(len, leased))
-        assert len(dead_messages) == sum(map(len, dead))
-        assert int(size or 0) == sum(len(unseal(each, attempt=0, receipt=None).body) for each in envelopes)
-        assert len({envelope[:ID_BYTES] for envelope in envelopes}) == len(envelopes), "a message lies in two places"
-        return {
-            "ready": [[self._enveloped(envelope) for envelope in part] for part in ready],
-            "followers": [(group, *self._enveloped(envelope)) for group, envelope in followers],
-            "occupied": {group.decode() for group in groups},
-            "delayed": [(due_ms, *self._enveloped(envelope)) for envelope, due_ms in delayed],
-            "leased": [self._by_number(part, inflight) for part in leased],
-            "dead": [self._by_number(part, {}) for part in dead],
-            "letters": {
-                self.numbers[format_id(message_id)]: self._lettered(_letter(0, letter))
-                for message_id, letter in dead_messages.items()
-            },
-        }
-
-    def _by_number(self, scored: list[tuple[bytes, float]], inflight: dict[bytes, bytes]) -> list[tuple[Any, ...]]:
-        """Of each member: its time, its number and, if it is leased, its attempt and what is left of its time."""
-        return [
-            (
-                time_ms,
-                self.numbers[format_id(message_id)],
-                int.from_bytes(entry[1:3], "big"),
-                _clock_of(entry[ENTRY_HEAD_BYTES:]),
-            )
-            for message_id, time_ms in scored
-            for entry in [inflight.get(message_id, b"")]
-        ]
-
-    def _held_by_model(self) -> dict[str, Any]:
-        queue = self.model
-        leases = sorted(queue.leases.values(), key=queue._place_of)
-        letters = sorted(queue.dead, key=lambda letter: letter.order)
-        return {
-            "ready": [[_as_held(message) for message in messages] for messages in queue.ready.values()],
-            "followers": [
-                (group, *_as_held(message))
-                for group, messages in sorted(queue.followers.items())
-                for message in messages
-            ],
-            "occupied": queue.occupied,
-            "delayed": [(due_ms, *_as_held(message)) for due_ms, _, message in sorted(queue._ordered_delayed())],
-            "leased": [
-                [
-                    (lease.ends_ms, lease.message.number, lease.message.attempts, lease.message.clock_ms)
-                    for lease in leases
-                    if queue._place_of(lease)[0] == place
-                ]
-                for place in range(4)
-            ],
-            "dead": [
-                [(letter.died_at_ms, letter.message.number, 0, None) for letter in letters if letter.reason == reason]
-                for reason in REASONS
-            ],
-            "letters": {each.message.number: (0, *_as_lettered(each)[1:]) for each in letters},
-        }
 
 
 def run(world: World, *, steps: int, seed_number: int, shrinks: bool) -> Report:
@@ -639,21 +545,3 @@ def _next_random() -> float:
     drawn = random.random()
     random.setstate(state)
     return drawn
-
-
-def _clock_of(envelope: bytes) -> int | None:
-    return int.from_bytes(envelope[28:34], "big") if envelope and envelope[17] & HAS_TTL else None
-
-
-def _as_delivered(message: Message) -> tuple[Any, ...]:
-    asked = message.asked
-    content = (asked.body, asked.content_type, asked.priority, asked.group, asked.attributes)
-    return message.number, message.attempts, content, message.pushed_at_ms
-
-
-def _as_held(message: Message) -> tuple[Any, ...]:
-    return message.clock_ms, *_as_delivered(message)
-
-
-def _as_lettered(letter: Letter) -> tuple[Any, ...]:
-    return letter.died_at_ms, letter.reason, letter.error, *_as_delivered(letter.message)
