@@ -11,9 +11,9 @@ import msgspec
 from flask import Blueprint, Response, current_app
 
 from app.errors import NotFound
-from app.web.exchange import json_response
+from app.web.exchange import JSON, json_response
 from app.web.guard import open_to_all
-from app.web.openapi import document
+from app.web.openapi import encoded_document
 from app.web.operations import operation
 from app.web.problems import Explanation, explanation
 
@@ -44,7 +44,7 @@ class Document(msgspec.Struct, frozen=True):
 @operation({200: Document})
 def openapi() -> Response:
     """Describes every route, as OpenAPI 3.1."""
-    return json_response(document(current_app))
+    return Response(encoded_document(current_app), content_type=JSON)
 
 
 @bp.get("/docs")

@@ -29,6 +29,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 MAXIMA = {"oldest_age_seconds", "paused"}  # of all that share a label the largest counts, of others the sum
 TOTALS = QueueTotals.__struct_fields__
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # the client library's own; the server's configuration sets it
 
@@ -50,8 +51,10 @@ def measure(app: Flask) -> None:
 
 
 def _observe(response: Response) -> Response:
+    # Labels must be few: a client may send any method to any path.
     route = request.url_rule.rule if request.url_rule else "none"
-    requests.labels(request.method, route, response.status_code).observe(time.perf_counter() - g.started)
+    method = request.method if request.method in METHODS else "other"
+    requests.labels(method, route, response.status_code).observe(time.perf_counter() - g.started)
     return response
 
 

@@ -15,11 +15,13 @@ from werkzeug.routing import Rule
 from app import errors
 from app.errors import PulpoError
 from app.version import VERSION
+from app.web.exchange import encode
 from app.web.guard import LOGGED_IN, NEEDS, OPEN, SIGNED_IN
 from app.web.operations import OPERATION, Operation
 from app.web.problems import KINDS, Problem, meaning_of
 from app.web.pushes import PushItem
 
+MADE = "pulpo_openapi"
 REF = "#/components/schemas/{name}"
 UNLISTED_METHODS = {"HEAD", "OPTIONS"}
 PROBLEM = "application/problem+json"
@@ -46,8 +48,16 @@ a lease pop borrows it until it is acknowledged, or it comes back. Every error i
 `code`; every answer carries `X-Request-Id`. Permissions are `action:pattern` on the queue's name."""
 
 
+def encoded_document(app: Flask) -> bytes:
+    """The document as JSON, made once: it is the same for every caller, and anybody may ask for it."""
+    if MADE not in app.extensions:
+        app.extensions[MADE] = encode(document(app))
+    made: bytes = app.extensions[MADE]
+    return made
+
+
 def document(app: Flask) -> dict[str, Any]:
-    """The whole document; the same for every caller."""
+    """The whole document."""
     declared = list(_declared(app))
     types = [*_types(declared), Problem, PushItem]
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)

@@ -60,6 +60,14 @@ def test_requests_are_counted_by_route_and_status(admin: FlaskClient) -> None:
     assert scrape(admin)[key] == before + 2
 
 
+def test_a_client_cannot_make_labels_of_its_own(admin: FlaskClient) -> None:
+    for name in ("FOO", "BAR"):
+        admin.open(f"/{name}", method=name)
+    labels = {key[1:3] for key in scrape(admin) if key[0] == "pulpo_http_request_duration_seconds_count"}
+    assert ("other", "none") in labels
+    assert not any(name in label for label in labels for name in ("FOO", "BAR"))
+
+
 def test_redis_out_of_reach_is_a_metric_and_no_error(settings: Settings, make_app: MakeApp, tmp_path: Path) -> None:
     away = msgspec.structs.replace(settings, redis_url=Secret(f"unix://{tmp_path / 'nobody.sock'}"))
     found = scrape(client_of(make_app(away), "viewer"))
