@@ -55,6 +55,7 @@ Login = Callable[[str, str], TestResponse]
 def redis_server() -> Iterator[PrivateRedis]:
     with PrivateRedis() as server:
         yield server
+        assert server.denied() == [], "deploy/redis/acl-rules lacks something"
 
 
 @pytest.fixture(scope="session")

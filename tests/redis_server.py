@@ -74,6 +74,12 @@ class PrivateRedis:
         self.process.wait(10)
         shutil.rmtree(self.directory)
 
+    def denied(self) -> list[str]:
+        """What its user was not allowed to do, though it tried."""
+        with Redis.from_url(self.url) as client:
+            entries = client.acl_log()
+        return [f"{entry['reason']}: {entry['object']}" for entry in entries]
+
     def freeze(self) -> None:
         """Makes it take connections and answer nothing."""
         self.process.send_signal(signal.SIGSTOP)

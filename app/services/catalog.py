@@ -39,7 +39,7 @@ class Listed(NamedTuple):
 
 
 class QueueCatalog:
-    """Every queue there is, by name. All methods but `configure` and `page` raise `QueueNotFound`."""
+    """Every queue there is, by name. All methods that name one, but `configure`, raise `QueueNotFound`."""
 
     def __init__(self, store: CatalogStore, audit: AuditLog) -> None:
         self._store = store
