@@ -56,9 +56,9 @@ conformance:  ## Send schemathesis against every route of a running service, 20,
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.contract.conformance $(ARGS)
 
-alerts:  ## Check the alerts for Prometheus, and that each fires when it should (needs promtool)
-	@command -v promtool >/dev/null || { echo "promtool is missing: apt-get install prometheus" >&2; exit 1; }
-	@cd deploy/prometheus && promtool check rules rules.yml && promtool test rules rules_test.yml
+alerts:  ## Check metrics, alerts and dashboard with promtool; each alert must fire
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@scripts/monitoring-test
 
 lint:  ## Check style, types and layers
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt

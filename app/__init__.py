@@ -56,9 +56,9 @@ from app.web.access_log import log_access
 from app.web.addresses import TrustedProxies
 from app.web.context import EXTENSION, Services, keep_context
 from app.web.guard import guard
-from app.web.metrics import measure
 from app.web.operations import check_operations
 from app.web.problems import handle_problems
+from app.web.timings import measure
 
 SPARE_THREADS = 2  # a process, so that waiters never keep all from answering
 

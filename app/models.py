@@ -27,6 +27,7 @@ class NewMessage(msgspec.Struct, frozen=True):
     """A message on its way in. `content_type` None: the body is JSON. One `key` is pushed once within a window.
 
     `ttl_ms` None: the queue's own. Messages of a `group` are delivered in the order of their pushes, one at a time.
+    `traceparent`: the trace that it belongs to (W3C Trace Context); it does not count when messages are compared.
     """
 
     body: bytes
@@ -37,6 +38,7 @@ class NewMessage(msgspec.Struct, frozen=True):
     ttl_ms: int | None = None
     group: str | None = None
     attributes: dict[str, str] = {}
+    traceparent: str | None = None
 
 
 class RequestKey(msgspec.Struct, frozen=True):
@@ -65,6 +67,7 @@ class Delivery(msgspec.Struct, frozen=True):
     priority: Priority = "normal"
     group: str | None = None
     attributes: dict[str, str] = {}
+    traceparent: str | None = None
 
 
 class Popped(msgspec.Struct, frozen=True):
@@ -182,7 +185,9 @@ class PeekPage(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The right to settle one delivery: the message's queue and id, and the delivery's 128 random bits.
+    """The right to settle one delivery: the message's queue and id, and the delivery's nonce, which nobody can guess.
+
+    A nonce is when the delivery was, 48 bits of milliseconds since 1970 on the clock of its node, and 80 random bits.
 
     As text: 43 characters of base64url for id and nonce, a dot, the queue's name.
     """
@@ -208,6 +213,11 @@ class Receipt(msgspec.Struct, frozen=True):
         """The message's id as clients see it."""
         return format_id(self.message_id)
 
+    @property
+    def delivered_at_ms(self) -> int:
+        """When the delivery was, as the text says: true only if the nonce proves to be."""
+        return int.from_bytes(self.nonce[:6], "big")
+
 
 class GiveBack(msgspec.Struct, frozen=True):
     """How a message is given back: `delay_ms` None waits the queue's backoff; `dead` buries it at once."""
@@ -225,12 +235,13 @@ class Settlement(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What became of one receipt."""
+    """What became of one receipt; `delivered_at_ms` is that of its delivery, if it was settled."""
 
     status: SettleStatus
     id: str | None = None
     queue: str | None = None
     lease_expires_at_ms: int | None = None
+    delivered_at_ms: int | None = None
 
 
 DeadReason = Literal["max-attempts", "rejected", "expired"]

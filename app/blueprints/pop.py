@@ -6,6 +6,7 @@ from flask import Blueprint, Response
 
 from app.errors import NotAcceptable
 from app.models import DEFAULT_QUEUE
+from app.web import timings
 from app.web.context import Services
 from app.web.exchange import OCTETS, Answer, Call, answer
 from app.web.guard import requires
@@ -55,4 +56,5 @@ def pop_messages(services: Services, call: Call) -> Answer:
         wait_seconds=asked.wait_seconds,
         is_gone=call.is_gone,
     )
+    timings.delivered(call.queue, popped)
     return write_pop(call.queue, asked, popped)

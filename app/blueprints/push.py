@@ -38,7 +38,7 @@ DURABLE = {"Preference-Applied": "durable"}
         *(MessageTooLarge, UnsupportedMediaType, IdempotencyKeyReused),
         *(QueuePaused, QueueFull, TooManyQueues, StoreFull, NotDurable),
     ),
-    request_headers=("Idempotency-Key", "Prefer"),
+    request_headers=("Idempotency-Key", "Prefer", "traceparent"),
     headers={200: ("Idempotency-Replayed", "Preference-Applied"), 201: ("Preference-Applied",)},
     other_media={"body": OCTETS},
     examples={

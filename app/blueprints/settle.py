@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from app.errors import Forbidden, LeaseLost, MessageNotFound
+from app.web import timings
 from app.web.context import Services
 from app.web.exchange import Answer, Call, answer
 from app.web.guard import signed_in
@@ -54,7 +55,9 @@ def extend() -> Response:
 def ack_messages(services: Services, call: Call) -> Answer:
     """200 with the `id` of the message, or with `results`, an item for each receipt."""
     asked = read_settlement(call, Ack)
-    return write_settlement(asked, services.queues.ack(call.caller, asked.asked))
+    results = services.queues.ack(call.caller, asked.asked)
+    timings.acked(results)
+    return write_settlement(asked, results)
 
 
 def nack_messages(services: Services, call: Call) -> Answer:

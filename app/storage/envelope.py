@@ -7,7 +7,7 @@
     offset 20   2 bytes  length of all that stands before the body, big-endian
     offset 22            with a time to live: all of it, then its clock (`clocks.lua`), 6 bytes of ms each;
                          with a group: 1 byte of length, then its name;
-                         metadata (MessagePack, absent for plain JSON without attributes);
+                         metadata (MessagePack, absent for plain JSON of which nothing more is said);
                          then the body
 
 `push.lua` writes the id, since Redis's clock and the queue's sequence are in it; the rest is written here.
@@ -32,11 +32,15 @@ TIME_BYTES = 6
 _TAIL = struct.Struct(">BBHH")
 
 
-class Metadata(msgspec.Struct, frozen=True, omit_defaults=True, rename={"content_type": "t", "attributes": "a"}):
+SHORT_NAMES = {"content_type": "t", "attributes": "a", "traceparent": "p"}
+
+
+class Metadata(msgspec.Struct, frozen=True, omit_defaults=True, rename=SHORT_NAMES):
     """What a message carries beside its body; only Python reads it."""
 
     content_type: str | None = None
     attributes: dict[str, str] = {}
+    traceparent: str | None = None
 
 
 _NO_METADATA = Metadata()
@@ -54,8 +58,9 @@ def seal(message: NewMessage) -> bytes:
         flags += HAS_GROUP
         group = message.group.encode()
         extras += bytes([len(group)]) + group
-    if message.content_type is not None or message.attributes:
-        extras += _encode_metadata(Metadata(message.content_type, message.attributes))
+    metadata = Metadata(message.content_type, message.attributes, message.traceparent)
+    if metadata != _NO_METADATA:
+        extras += _encode_metadata(metadata)
     return _TAIL.pack(VERSION, flags, 0, len(extras)) + extras + message.body
 
 
@@ -79,6 +84,7 @@ def unseal(envelope: bytes, *, attempt: int, receipt: Receipt | None) -> Deliver
         priority=PRIORITIES[flags % HAS_TTL],
         group=group,
         attributes=metadata.attributes,
+        traceparent=metadata.traceparent,
     )
 
 

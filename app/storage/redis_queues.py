@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 from redis import Redis
 
 from app.errors import (
@@ -43,7 +44,7 @@ from app.storage.replies import counts_of, new_incarnation
 from app.storage.scripts import Script
 
 ID_RANDOM_BYTES = 4
-NONCE_BYTES = 16
+NONCE_TIME_BYTES, NONCE_RANDOM_BYTES = 6, 10
 NAME_BYTES = 8
 FULL, KEY_REUSED, PAUSED = -1, -2, -3
 NOTHING_WHILE_PAUSED = -1
@@ -148,17 +149,16 @@ class RedisQueueStore:
         items: list[Argument] = []
         marks: dict[str, bytes] = {}
         for place, message in enumerate(messages, 1):
-            tail = seal(message)
-            items += [tail, message.delay_ms]
+            items += [seal(message), message.delay_ms]
             if message.key is None:
                 items.append("")
                 continue
-            mark = _fingerprint(tail, message.delay_ms)
+            mark = _fingerprint(message)
             if marks.setdefault(message.key, mark) != mark:
                 raise _reused(messages, place=place)
             sets.append(keys.message_record(message.key))
             items.append(mark)
-        fingerprint = b"" if key is None else _fingerprint(*items, *(message.key or "" for message in messages))
+        fingerprint = b"" if key is None else _fingerprint(*messages)
         random_bytes, window_ms = os.urandom(ID_RANDOM_BYTES), _DEFAULTS.dedup_window_ms
         head: list[Argument] = [random_bytes, new_incarnation(), self._channel, queue, window_ms]
         return sets, [*head, fingerprint, int(must_write), *items]
@@ -181,7 +181,7 @@ class RedisQueueStore:
     ) -> Popped:
         reply = None
         if limit == 1 and lease_ms != 0 and key is None:  # most pops, and most of these find a message (decision 0016)
-            args = [-1 if lease_ms is None else lease_ms, os.urandom(NONCE_BYTES), *_LEASE_DEFAULTS]
+            args = [-1 if lease_ms is None else lease_ms, _nonce(), *_LEASE_DEFAULTS]
             reply = self._pop_one.run(self._client, QueueKeys.of(self._prefix, queue).of_pop_one, args)
         if reply is None:
             reply = self._pop_any(queue, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
@@ -206,7 +206,7 @@ class RedisQueueStore:
         args: list[Argument] = [
             limit,
             -1 if lease_ms is None else lease_ms,
-            os.urandom(NONCE_BYTES),
+            _nonce(),
             WAITING_MARK_MS if waiters else 0,
             f"{self._name}-{os.getpid()}",  # workers are forked with one name
             waiters,
@@ -267,6 +267,11 @@ class RedisQueueStore:
         return Settlement(_statuses(results, "extended"), lease_expires_at_ms=min(ends))
 
 
+def _nonce() -> bytes:
+    """What nobody can guess, of a delivery that is made now (`Receipt`)."""
+    return (time.time_ns() // 1_000_000).to_bytes(NONCE_TIME_BYTES, "big") + os.urandom(NONCE_RANDOM_BYTES)
+
+
 def _is_plain(messages: Sequence[NewMessage]) -> bool:
     """Whether it is one message of which nothing is said that `push_one.lua` would have to mind."""
     first = messages[0]
@@ -280,12 +285,13 @@ def _one_connection(client: Redis) -> Redis:
         return one
 
 
-def _fingerprint(*parts: Argument) -> bytes:
-    """16 bytes that stand for `parts`, each set off by its length."""
+def _fingerprint(*messages: NewMessage) -> bytes:
+    """16 bytes that stand for `messages`, whatever trace they belong to: who sends again does so in a new span."""
     digest = hashlib.sha256()
-    for part in parts:
-        raw = part if isinstance(part, bytes) else str(part).encode()
-        digest.update(len(raw).to_bytes(4, "big") + raw)
+    for message in messages:
+        tail = seal(message if message.traceparent is None else msgspec.structs.replace(message, traceparent=None))
+        for part in (tail, str(message.delay_ms).encode(), (message.key or "").encode()):
+            digest.update(len(part).to_bytes(4, "big") + part)
     return digest.digest()[:16]
 
 

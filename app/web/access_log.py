@@ -25,6 +25,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     caller: str | None = None
     route: str | None = None
     queue: str | None = None
+    traceparent: str | None = None
 
     def __str__(self) -> str:
         caller = f" {self.caller}" if self.caller else ""
@@ -49,6 +50,7 @@ def _log(response: Response, *, is_terminal: bool) -> Response:
         caller=principal.username if principal else None,
         route=request.url_rule.rule if request.url_rule else None,
         queue=(request.view_args or {}).get("queue"),
+        traceparent=g.traceparent,
     )
     # When nobody reads the log any more, that is no reason to fail a request that was carried out.
     with suppress(OSError):

@@ -32,6 +32,8 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# W3C Trace Context: version, trace, span, flags. What is not of this form is to be ignored.
+TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -73,7 +75,7 @@ def actor(name: str | None = None) -> Actor:
 
 
 def keep_context(app: Flask) -> None:
-    """Gives each request its id and start time, and each answer the headers that all carry."""
+    """Gives each request its id, trace and start time, and each answer the headers that all carry."""
     app.before_request(_begin)
     app.after_request(_finish)
 
@@ -82,6 +84,8 @@ def _begin() -> None:
     g.started = time.perf_counter()
     asked = request.headers.get("X-Request-Id", "")
     g.request_id = asked if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+    trace = request.headers.get("traceparent", "")
+    g.traceparent = trace if TRACEPARENT.fullmatch(trace) else None
 
 
 def _finish(response: Response) -> Response:

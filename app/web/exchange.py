@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from flask import Response, request
+from flask import Response, g, request
 from msgspec import Meta
 
 from app.errors import Fault, Invalid
@@ -45,6 +45,7 @@ class Call(msgspec.Struct, frozen=True):
     accept: str
     key: RequestKey | None
     prefer: str
+    traceparent: str | None
     body: bytes
     is_gone: Callable[[], bool] | None
 
@@ -77,6 +78,7 @@ def answer(operation: Operation, queue: str = "") -> Response:
         accept=request.headers.get("Accept", ""),
         key=_request_key(),
         prefer=",".join(request.headers.getlist("Prefer")),
+        traceparent=g.traceparent,
         body=read_body(),
         is_gone=hung_up(request.environ.get("gunicorn.socket")),
     )

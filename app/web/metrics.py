@@ -1,24 +1,21 @@
-"""What Prometheus reads: requests as the processes count them, queues and Redis as Redis knows them."""
+"""What Prometheus reads: what the processes time, and queues and Redis as Redis knows them."""
 
 from __future__ import annotations
 
 import operator
 import os
-import time
 from collections.abc import Iterator
 from typing import TypeVar
 
-from flask import Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.errors import StoreUnavailable
 from app.models import QueueDescription, QueueTotals
+from app.web import timings
 from app.web.context import Services
 
-MOST_QUEUES = 1_000
-OTHER = "__other__"
 STATES = ("ready", "delayed", "leased", "dead")
 GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "messages": ("Messages in each state.", ("state",)),
@@ -29,33 +26,9 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 MAXIMA = {"oldest_age_seconds", "paused"}  # of all that share a label the largest counts, of others the sum
 TOTALS = QueueTotals.__struct_fields__
-METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # the client library's own; the server's configuration sets it
 
 Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
-
-own_metrics = CollectorRegistry()
-requests = Histogram(
-    "pulpo_http_request_duration_seconds",
-    "How long requests took, by method, route and status; a long poll among them.",
-    ["method", "route", "status"],
-    buckets=BUCKETS,
-    registry=own_metrics,
-)
-
-
-def measure(app: Flask) -> None:
-    """Counts and times every request to `app`."""
-    app.after_request(_observe)
-
-
-def _observe(response: Response) -> Response:
-    # Labels must be few: a client may send any method to any path.
-    route = request.url_rule.rule if request.url_rule else "none"
-    method = request.method if request.method in METHODS else "other"
-    requests.labels(method, route, response.status_code).observe(time.perf_counter() - g.started)
-    return response
 
 
 def exposition(services: Services) -> bytes:
@@ -64,7 +37,7 @@ def exposition(services: Services) -> bytes:
     if SHARED_DIRECTORY in os.environ:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
-        registry = own_metrics
+        registry = timings.registry
     return generate_latest(registry) + generate_latest(_FromRedis(services))
 
 
@@ -90,7 +63,7 @@ class _FromRedis:
 
 def _labelled(queues: list[tuple[str, QueueDescription]]) -> list[tuple[str, QueueDescription]]:
     """The first thousand by name, and all others under one label."""
-    return queues[:MOST_QUEUES] + [(OTHER, known) for _, known in queues[MOST_QUEUES:]]
+    return queues[: timings.MOST_QUEUES] + [(timings.OTHER, known) for _, known in queues[timings.MOST_QUEUES :]]
 
 
 def _of_queues(queues: list[tuple[str, QueueDescription]]) -> Iterator[Metric]:

@@ -37,6 +37,7 @@ HEADERS = {
     "Idempotency-Replayed": "`true`: the answer is that of an earlier request.",
     "Prefer": "`durable`: answer once the messages are proven to be safe.",
     "Preference-Applied": "`durable`: they are.",
+    "traceparent": "The trace that the messages belong to (W3C Trace Context); each delivery tells it.",
     "Accept": "`application/octet-stream`: the bytes of one message, with what else there is to say in headers.",
     "If-Match": "Entity tags; the queue must have one of them, or nothing changes.",
     "ETag": "The entity tag of the queue's settings.",

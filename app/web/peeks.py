@@ -24,6 +24,7 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority | UnsetType = UNSET
     group: str | UnsetType = UNSET
     attributes: dict[str, str] | UnsetType = UNSET
+    traceparent: str | UnsetType = UNSET
 
 
 class PeekedMessage(StoredMessage, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ RETRY_AFTER_SECONDS = "1"
 RAW_HEADERS = (
     *("Pulpo-Queue", "Pulpo-Id", "Pulpo-Attempt", "Pulpo-Pushed-At", "Pulpo-Content-Type"),
     *("Pulpo-Priority", "Pulpo-Group", "Pulpo-Attributes", "Pulpo-Receipt", "Pulpo-Lease-Expires-At"),
+    "Pulpo-Traceparent",
 )
 
 
@@ -46,6 +47,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority | UnsetType = UNSET
     group: str | UnsetType = UNSET
     attributes: dict[str, str] | UnsetType = UNSET
+    traceparent: str | UnsetType = UNSET
     attempt: int | UnsetType = UNSET
     pushed_at: Timestamp | UnsetType = UNSET
     receipt: str | UnsetType = UNSET
@@ -152,7 +154,7 @@ def _body(delivery: Delivery) -> dict[str, Any]:
 
 
 def _options(delivery: Delivery) -> dict[str, Any]:
-    """Priority, group and attributes, where they are not what most messages have."""
+    """Priority, group, attributes and trace, where they are not what most messages have."""
     options: dict[str, Any] = {}
     if delivery.priority != "normal":
         options["priority"] = delivery.priority
@@ -160,6 +162,8 @@ def _options(delivery: Delivery) -> dict[str, Any]:
         options["group"] = delivery.group
     if delivery.attributes:
         options["attributes"] = delivery.attributes
+    if delivery.traceparent is not None:
+        options["traceparent"] = delivery.traceparent
     return options
 
 

@@ -94,10 +94,18 @@ class Push(msgspec.Struct, frozen=True):
 
 
 def read_push(call: Call, limits: Limits) -> Push:
-    """The messages that `call` brings, every fault named.
+    """The messages that `call` brings, every fault named; all belong to the trace of the call.
 
     Raises `Malformed`, `Invalid`, `MessageTooLarge`, `UnsupportedMediaType`.
     """
+    push = _read(call, limits)
+    if call.traceparent is None:
+        return push
+    traced = [msgspec.structs.replace(message, traceparent=call.traceparent) for message in push.messages]
+    return msgspec.structs.replace(push, messages=traced)
+
+
+def _read(call: Call, limits: Limits) -> Push:
     options = payloads.convert(_with_attributes(call.options), PushOptions)
     # Each preference may have a value and parameters (RFC 7240).
     is_durable = "durable" in (re.split("[;=]", part)[0].strip().lower() for part in call.prefer.split(","))

@@ -43,7 +43,7 @@ def test_queues_are_told_by_state_with_their_totals(admin: FlaskClient) -> None:
 
 
 def test_beyond_so_many_queues_the_rest_has_one_label(admin: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.web.metrics.MOST_QUEUES", 2)
+    monkeypatch.setattr("app.web.timings.MOST_QUEUES", 2)
     for queue in "abcd":
         admin.post(f"/queues/{queue}/push", json={"message": 1})
     found = scrape(admin)
@@ -81,3 +81,36 @@ def test_metrics_need_the_permission_system_unless_a_setting_opens_them(
     problem(producer.get("/metrics"), 403, "forbidden")
     public = make_app(msgspec.structs.replace(settings, metrics_public=True))
     assert public.test_client().get("/metrics").status_code == 200
+
+
+def test_how_long_messages_wait_and_are_worked_on_is_told_by_queue(admin: FlaskClient) -> None:
+    admin.post("/queues/timed/push", json={"messages": [{"message": 1}, {"message": 2}]})
+    receipt = admin.post("/queues/timed/pop", json={"lease": 30}).get_json()["receipt"]
+    admin.post("/queues/timed/pop", json={})
+    admin.post("/ack", json={"receipt": receipt})
+    admin.post("/ack", json={"receipt": receipt})
+    found = scrape(admin)
+    assert found["pulpo_message_wait_seconds_count", "timed"] == 2
+    assert found["pulpo_message_processing_seconds_count", "timed"] == 1
+    assert found["pulpo_message_processing_seconds_sum", "timed"] < 5
+
+
+def test_a_message_that_comes_back_waited_only_once(admin: FlaskClient) -> None:
+    admin.post("/queues/again/push", json={"message": 1})
+    for _ in range(2):
+        receipt = admin.post("/queues/again/pop", json={"lease": 30}).get_json()["receipt"]
+        admin.post("/nack", json={"receipt": receipt, "delay": 0})
+    assert scrape(admin)["pulpo_message_wait_seconds_count", "again"] == 1
+
+
+def test_beyond_so_many_queues_the_others_are_timed_together(
+    admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.timings._labelled", set())
+    monkeypatch.setattr("app.web.timings.MOST_QUEUES", 1)
+    for queue in ("kept", "lumped"):
+        admin.post(f"/queues/{queue}/push", json={"message": 1})
+        admin.post(f"/queues/{queue}/pop", json={})
+    labels = {key[1] for key in scrape(admin) if key[0] == "pulpo_message_wait_seconds_count"}
+    assert {"kept", "__other__"} <= labels
+    assert "lumped" not in labels

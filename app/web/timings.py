@@ -1,0 +1,85 @@
+"""What this process times: requests, and how long messages waited and were worked on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from flask import Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Histogram
+
+from app.models import Popped, Settled
+
+MOST_QUEUES = 1_000
+OTHER = "__other__"
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+registry = CollectorRegistry()
+requests = Histogram(
+    "pulpo_http_request_duration_seconds",
+    "How long requests took, by method, route and status; a long poll among them.",
+    ["method", "route", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
+    registry=registry,
+)
+MESSAGE_BUCKETS = (0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300, 1_800, 7_200)
+waits = Histogram(
+    "pulpo_message_wait_seconds",
+    "From a message's push to its first delivery, a delay among it.",
+    ["queue"],
+    buckets=MESSAGE_BUCKETS,
+    registry=registry,
+)
+works = Histogram(
+    "pulpo_message_processing_seconds",
+    "From a message's last delivery to its ack.",
+    ["queue"],
+    buckets=MESSAGE_BUCKETS,
+    registry=registry,
+)
+_labelled: set[str] = set()
+
+
+def measure(app: Flask) -> None:
+    """Counts and times every request to `app`."""
+    app.after_request(_observe)
+
+
+def delivered(queue: str, popped: Popped) -> None:
+    """Times how long each message waited that is delivered for the first time."""
+    first = [each for each in popped.deliveries if each.attempt == 1]
+    if first:
+        wait, now_ms = waits.labels(_label(queue)), _now_ms()
+        for each in first:
+            wait.observe(max(0, now_ms - each.pushed_at_ms) / 1000)
+
+
+def acked(results: Iterable[Settled]) -> None:
+    """Times how long each message was worked on that is done."""
+    now_ms = _now_ms()
+    for each in results:
+        if each.queue is not None and each.delivered_at_ms is not None:
+            works.labels(_label(each.queue)).observe(max(0, now_ms - each.delivered_at_ms) / 1000)
+
+
+def _now_ms() -> int:
+    # Pushes are stamped by Redis, deliveries by their node: the clocks of all should agree, and none goes below 0.
+    return time.time_ns() // 1_000_000
+
+
+def _label(queue: str) -> str:
+    """The queue's name, of the first thousand that this process meets."""
+    if queue in _labelled:
+        return queue
+    if len(_labelled) >= MOST_QUEUES:
+        return OTHER
+    _labelled.add(queue)
+    return queue
+
+
+def _observe(response: Response) -> Response:
+    # Labels must be few: a client may send any method to any path.
+    route = request.url_rule.rule if request.url_rule else "none"
+    method = request.method if request.method in METHODS else "other"
+    requests.labels(method, route, response.status_code).observe(time.perf_counter() - g.started)
+    return response
