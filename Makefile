@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance alerts lint audit format requirements container clean
+.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance alerts browser newcomer lint audit format requirements container clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -59,6 +59,14 @@ conformance:  ## Send schemathesis against every route of a running service, 20,
 alerts:  ## Check metrics, alerts and dashboard with promtool; each alert must fire
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@scripts/monitoring-test
+
+browser:  ## Open /docs in a real Chromium: log in, push, count (needs chromium)
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@command -v chromium >/dev/null || apt-get install --yes --no-install-recommends -qq chromium >/dev/null
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
+
+newcomer:  ## Take a newcomer's path in a fresh clone, and print the seconds to the first popped message
+	@scripts/newcomer
 
 lint:  ## Check style, types and layers
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
