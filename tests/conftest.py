@@ -86,17 +86,23 @@ def settings(tmp_path: Path, user_table: Path, redis_server: PrivateRedis, redis
 
 
 @pytest.fixture
-def make_app() -> Iterator[MakeApp]:
+def has_fast_door() -> bool:
+    """Whether hot operations are answered before Flask."""
+    return True
+
+
+@pytest.fixture
+def make_app(has_fast_door: bool) -> Iterator[MakeApp]:
     """Makes apps of settings, and closes their connections when the test ends."""
     apps: list[Flask] = []
 
     def make(settings: Settings) -> Flask:
-        apps.append(create_app(settings))
+        apps.append(create_app(settings, fast_door=has_fast_door))
         return apps[-1]
 
     yield make
     for app in apps:
-        _close(app)
+        close(app)
 
 
 @pytest.fixture
@@ -206,7 +212,7 @@ def client_of(app: Flask, username: str) -> FlaskClient:
     return client
 
 
-def _close(app: Flask) -> None:
+def close(app: Flask) -> None:
     services: Services = app.extensions[EXTENSION]
     services.health._redis._client.connection_pool.disconnect(inuse_connections=False)  # type: ignore[attr-defined]
     services.accounts._users._engine.dispose()  # type: ignore[attr-defined]

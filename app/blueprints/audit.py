@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType
 from app.people import AuditEntry, AuditFilter
 from app.web import lists, payloads
 from app.web.context import services
-from app.web.exchange import Moment, Timestamp, json_response, milliseconds, options, timestamp
+from app.web.exchange import Moment, Timestamp, milliseconds, timestamp
+from app.web.flask_door import json_response, options
 from app.web.guard import requires
 from app.web.operations import operation
 

@@ -7,7 +7,8 @@ from flask import Blueprint, Response
 from app.models import DEFAULT_QUEUE
 from app.web import payloads
 from app.web.context import Services
-from app.web.exchange import Answer, Call, answer, json_answer
+from app.web.exchange import Answer, Call, json_answer
+from app.web.flask_door import answer
 from app.web.guard import requires
 from app.web.operations import operation
 from app.web.queue_settings import QueueCount, write_count

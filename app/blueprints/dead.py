@@ -20,7 +20,7 @@ from app.web.dead_letters import (
     write_letter,
     write_page,
 )
-from app.web.exchange import json_response
+from app.web.flask_door import json_response
 from app.web.guard import requires
 from app.web.operations import operation
 

@@ -11,7 +11,8 @@ import msgspec
 from flask import Blueprint, Response, current_app
 
 from app.errors import NotFound
-from app.web.exchange import JSON, json_response
+from app.web.exchange import JSON
+from app.web.flask_door import json_response
 from app.web.guard import open_to_all
 from app.web.openapi import encoded_document
 from app.web.operations import operation

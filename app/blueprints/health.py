@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 
 from app.services.health import Report
 from app.web.context import services
-from app.web.exchange import json_response
+from app.web.flask_door import json_response
 from app.web.guard import open_to_all
 from app.web.operations import operation
 

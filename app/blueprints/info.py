@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from app.services.system import Info
 from app.web.context import services
-from app.web.exchange import json_response
+from app.web.flask_door import json_response
 from app.web.guard import requires
 from app.web.operations import operation
 

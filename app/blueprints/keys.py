@@ -14,7 +14,8 @@ from app.services.keys import credential_of
 from app.web import lists, payloads
 from app.web.bodies import SMALL_BODY_BYTES, read_body
 from app.web.context import actor, caller, services
-from app.web.exchange import Timestamp, json_response, options, timestamp
+from app.web.exchange import Timestamp, timestamp
+from app.web.flask_door import json_response, options
 from app.web.guard import logged_in
 from app.web.operations import operation
 

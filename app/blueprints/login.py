@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from msgspec import UNSET, UnsetType
 
 from app.errors import Invalid, RateLimited, StoreUnavailable, Unauthenticated
 from app.web.context import actor, caller, services
 from app.web.credentials import FORM, Credentials, NewPassword, read_credentials, read_new_password
-from app.web.exchange import Detail, json_response
+from app.web.exchange import Detail
+from app.web.flask_door import json_response
 from app.web.guard import bearer_token, logged_in, open_to_all, signed_in
 from app.web.operations import operation
 
@@ -63,7 +64,7 @@ def login() -> Response:
 @operation({200: Detail}, raises=(Invalid,))
 def logout() -> Response:
     """Revokes the token presented, on every process within 2 s."""
-    services().identities.revoke(bearer_token(), by=actor())
+    services().identities.revoke(bearer_token(request.headers.get("Authorization")), by=actor())
     return json_response(Detail("The token is revoked."))
 
 

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from app.errors import QueueNotFound
 from app.web import dead_letters
 from app.web.context import services
-from app.web.exchange import json_response
+from app.web.flask_door import json_response
 from app.web.guard import requires
 from app.web.operations import operation
 from app.web.peeks import Peek, PeekedMessages, read_peek, write_peek

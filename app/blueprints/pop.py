@@ -8,7 +8,8 @@ from app.errors import NotAcceptable
 from app.models import DEFAULT_QUEUE
 from app.web import timings
 from app.web.context import Services
-from app.web.exchange import OCTETS, Answer, Call, answer
+from app.web.exchange import OCTETS, Answer, Call
+from app.web.flask_door import answer
 from app.web.guard import requires
 from app.web.operations import EXAMPLE_ID, EXAMPLE_RECEIPT, EXAMPLE_TIME, operation
 from app.web.pops import RAW_HEADERS, Message, Messages, PopOptions, read_pop, write_pop

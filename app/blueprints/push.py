@@ -16,7 +16,8 @@ from app.errors import (
 )
 from app.models import DEFAULT_QUEUE
 from app.web.context import Services
-from app.web.exchange import OCTETS, Answer, Call, answer, json_answer
+from app.web.exchange import OCTETS, Answer, Call, json_answer
+from app.web.flask_door import answer
 from app.web.guard import requires
 from app.web.operations import EXAMPLE_ID, operation
 from app.web.pushes import PushBody, Pushed, PushedBatch, PushOptions, read_push

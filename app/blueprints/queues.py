@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from app.errors import Conflict, PreconditionFailed, QueueNotFound, StoreFull, TooManyQueues
 from app.web import lists, payloads
 from app.web.context import actor, caller, services
-from app.web.exchange import json_response, options
+from app.web.flask_door import json_response, options
 from app.web.guard import requires, signed_in
 from app.web.operations import operation
 from app.web.pauses import PauseBody, ResumeBody, read_pause, read_resume

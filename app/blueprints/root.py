@@ -6,7 +6,7 @@ import msgspec
 from flask import Blueprint, Response
 
 from app.version import VERSION
-from app.web.exchange import json_response
+from app.web.flask_door import json_response
 from app.web.guard import open_to_all
 from app.web.operations import operation
 

@@ -9,7 +9,8 @@ from flask import Blueprint, Response
 from app.errors import Forbidden, LeaseLost, MessageNotFound
 from app.web import timings
 from app.web.context import Services
-from app.web.exchange import Answer, Call, answer
+from app.web.exchange import Answer, Call
+from app.web.flask_door import answer
 from app.web.guard import signed_in
 from app.web.operations import EXAMPLE_ID, EXAMPLE_RECEIPT, operation
 from app.web.settlements import Ack, Done, Extend, Nack, Results, read_settlement, write_settlement

@@ -13,7 +13,8 @@ from app.people import MAX_PASSWORD_LENGTH, Account
 from app.web import lists, payloads
 from app.web.bodies import SMALL_BODY_BYTES, read_body
 from app.web.context import actor, services
-from app.web.exchange import Detail, json_response, options
+from app.web.exchange import Detail
+from app.web.flask_door import json_response, options
 from app.web.guard import requires
 from app.web.operations import operation
 

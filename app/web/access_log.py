@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
-from datetime import UTC, datetime
 
 import msgspec
-from flask import Flask, Response, g, request
 
 STDOUT = 1
+_is_terminal = os.isatty(STDOUT)
+_encode = msgspec.json.Encoder().encode
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -32,27 +31,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.time[11:19]} {self.status} {self.method} {self.path} {self.ms:.1f} ms{caller}"
 
 
-def log_access(app: Flask) -> None:
-    """Logs every request to `app`."""
-    is_terminal = os.isatty(STDOUT)
-    app.after_request(lambda response: _log(response, is_terminal=is_terminal))
-
-
-def _log(response: Response, *, is_terminal: bool) -> Response:
-    principal = g.get("caller")
-    line = Line(
-        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        request_id=g.request_id,
-        method=request.method,
-        path=request.path,
-        status=response.status_code,
-        ms=round((time.perf_counter() - g.started) * 1000, 2),
-        caller=principal.username if principal else None,
-        route=request.url_rule.rule if request.url_rule else None,
-        queue=(request.view_args or {}).get("queue"),
-        traceparent=g.traceparent,
-    )
+def write(line: Line) -> None:
+    """Writes `line` by one call."""
     # When nobody reads the log any more, that is no reason to fail a request that was carried out.
     with suppress(OSError):
-        os.write(STDOUT, (str(line).encode() if is_terminal else msgspec.json.encode(line)) + b"\n")
-    return response
+        os.write(STDOUT, (str(line).encode() if _is_terminal else _encode(line)) + b"\n")

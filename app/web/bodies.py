@@ -25,7 +25,13 @@ def read_body(*, most: int | None = None) -> bytes:
         raise Malformed(f"The body cannot be read: {error}.") from error
     if len(body) > limit:
         raise RequestTooLarge(f"A request may have {limit} bytes here; this one has more.")
-    if declared is not None and len(body) < declared:
-        # Under gunicorn, Werkzeug takes the end of the connection for the end of the body.
-        raise Malformed(f"The body ended after {len(body)} of {declared} bytes.")
+    if declared is not None:
+        check_whole(body, declared)
     return body
+
+
+def check_whole(body: bytes, declared: int) -> None:
+    """Raises `Malformed` if the connection ended before the `declared` bytes had come."""
+    # Under gunicorn, the end of the connection reads like the end of the body.
+    if len(body) < declared:
+        raise Malformed(f"The body ended after {len(body)} of {declared} bytes.")

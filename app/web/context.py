@@ -1,10 +1,7 @@
-"""What a request has at hand: the services, its id, its caller; and the headers that every answer carries."""
+"""What Flask has at hand for a request: the services, its visit, its caller."""
 
 from __future__ import annotations
 
-import re
-import time
-import uuid
 from typing import cast
 
 import msgspec
@@ -22,18 +19,9 @@ from app.services.queues import MessageQueue
 from app.services.system import Limits, System
 from app.services.tokens import Tokens
 from app.web.addresses import TrustedProxies
+from app.web.visits import SECURITY_HEADERS, Visit, begin, conclude
 
 EXTENSION = "pulpo"
-# A browser shall neither guess the type of an answer, run it, nor keep it; a page of ours says itself what it may.
-SECURITY_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-# W3C Trace Context: version, trace, span, flags. What is not of this form is to be ignored.
-TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -59,9 +47,14 @@ def services() -> Services:
     return cast(Services, current_app.extensions[EXTENSION])
 
 
+def visit() -> Visit:
+    """This request, as far as it has come."""
+    return cast(Visit, g.visit)
+
+
 def caller() -> Principal:
     """Who is calling; the guard has made sure of it."""
-    return cast(Principal, g.caller)
+    return cast(Principal, visit().caller)
 
 
 def actor(name: str | None = None) -> Actor:
@@ -71,25 +64,29 @@ def actor(name: str | None = None) -> Actor:
         name = principal.username if principal.key_id is None else f"{principal.username}/{principal.key_id}"
     forwarded_for = ",".join(request.headers.getlist("X-Forwarded-For"))
     address = services().proxies.client_address(request.remote_addr or "", forwarded_for)
-    return Actor(name, address, g.request_id)
+    return Actor(name, address, visit().request_id)
 
 
 def keep_context(app: Flask) -> None:
-    """Gives each request its id, trace and start time, and each answer the headers that all carry."""
+    """Begins and concludes the visit of each request to `app`, and gives each answer the headers that all carry."""
     app.before_request(_begin)
     app.after_request(_finish)
 
 
 def _begin() -> None:
-    g.started = time.perf_counter()
-    asked = request.headers.get("X-Request-Id", "")
-    g.request_id = asked if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
-    trace = request.headers.get("traceparent", "")
-    g.traceparent = trace if TRACEPARENT.fullmatch(trace) else None
+    g.visit = begin(request.headers.get("X-Request-Id"), request.headers.get("traceparent"))
 
 
 def _finish(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.request_id
+    response.headers["X-Request-Id"] = visit().request_id
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    conclude(
+        visit(),
+        method=request.method,
+        path=request.path,
+        route=request.url_rule.rule if request.url_rule else None,
+        queue=(request.view_args or {}).get("queue"),
+        status=response.status_code,
+    )
     return response

@@ -13,7 +13,8 @@ from app.errors import Fault, Invalid
 from app.models import MAX_BATCH, DeadFilter, DeadLetter, DeadPage, DeadReason
 from app.web import lists, payloads
 from app.web.bodies import read_body
-from app.web.exchange import Moment, Timestamp, milliseconds, options, timestamp
+from app.web.exchange import Moment, Timestamp, milliseconds, timestamp
+from app.web.flask_door import options
 from app.web.peeks import PeekedMessage, PeekedMessages, StoredMessage
 from app.web.pops import content
 

@@ -10,19 +10,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from flask import Response, g, request
 from msgspec import Meta
 
 from app.errors import Fault, Invalid
 from app.models import RequestKey
 from app.people import Principal
-from app.web.bodies import read_body
-from app.web.context import Services, caller, services
+from app.web.context import Services
 
 JSON = "application/json"
 REQUEST_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 OCTETS = "application/octet-stream"
-
 
 Moment = Annotated[
     str,
@@ -68,24 +65,6 @@ class Detail(msgspec.Struct, frozen=True):
 Operation = Callable[[Services, Call], Answer]
 
 
-def answer(operation: Operation, queue: str = "") -> Response:
-    """Flask's door to `operation`: makes the call of the request, and the response of the answer."""
-    call = Call(
-        caller=caller(),
-        queue=queue,
-        options=options(),
-        content_type=request.headers.get("Content-Type", ""),
-        accept=request.headers.get("Accept", ""),
-        key=_request_key(),
-        prefer=",".join(request.headers.getlist("Prefer")),
-        traceparent=g.traceparent,
-        body=read_body(),
-        is_gone=hung_up(request.environ.get("gunicorn.socket")),
-    )
-    result = operation(services(), call)
-    return Response(result.body, result.status, result.headers, content_type=result.content_type)
-
-
 def hung_up(connection: socket.socket | None) -> Callable[[], bool] | None:
     """What says whether the other end closed `connection`; None of a server that hides it."""
     if connection is None:
@@ -116,19 +95,14 @@ def json_answer(status: int, content: Any, headers: Mapping[str, str] = {}) -> A
     return Answer(status, encode(content), headers=headers)
 
 
-def _request_key() -> RequestKey | None:
-    key = request.headers.get("Idempotency-Key")
+def request_key(caller: Principal, key: str | None) -> RequestKey | None:
+    """What the header Idempotency-Key stands for. Raises `Invalid`."""
     if key is None:
         return None
     if not REQUEST_KEY.fullmatch(key):
         detail = "An Idempotency-Key has 1 to 255 printable ASCII characters."
         raise Invalid(detail, faults=[Fault(detail, parameter="Idempotency-Key")])
-    return RequestKey(caller().account_id, key)
-
-
-def json_response(content: Any, status: int = 200, headers: Mapping[str, str] = {}) -> Response:
-    """The same for a view that is not hot."""
-    return Response(encode(content), status, headers, content_type=JSON)
+    return RequestKey(caller.account_id, key)
 
 
 def timestamp(ms: int) -> str:
@@ -143,12 +117,3 @@ def milliseconds(moment: str, name: str) -> int:
     except ValueError as error:
         detail = f"{name} is no moment that there is; write it as 2026-11-24T06:57:41Z."
         raise Invalid(detail, faults=[Fault(detail, parameter=name)]) from error
-
-
-def options() -> dict[str, str]:
-    """The query options of this request. Raises `Invalid` if one is repeated."""
-    twice = [name for name, values in request.args.lists() if len(values) > 1]
-    if twice:
-        faults = [Fault("is given more than once", parameter=name) for name in twice]
-        raise Invalid("Give each option once.", faults=faults)
-    return request.args.to_dict()

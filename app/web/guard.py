@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import Flask, current_app, g, request
+from flask import Flask, current_app, request
 
 from app.errors import Forbidden, Unauthenticated
 from app.models import DEFAULT_QUEUE
 from app.people import QUEUE_ACTIONS, Principal
-from app.web.context import services
+from app.web.context import Services, services, visit
 
 NEEDS = "pulpo_needs"
 OPEN = "open"
@@ -58,16 +58,25 @@ def guard(app: Flask) -> None:
     app.before_request(_check)
 
 
-def bearer_token() -> str:
-    """The token that the request presents. Raises `Unauthenticated` if it presents none."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+def bearer_token(authorization: str | None) -> str:
+    """The token that a header presents. Raises `Unauthenticated` if it presents none."""
+    scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("Send the header Authorization: Bearer with the token that POST /login answers.")
     return token.strip()
 
 
-def authorize(caller: Principal, action: str, queue: str) -> None:
-    """Raises `Forbidden`, naming the permission, if `caller` may not do `action` (on `queue`, if it is a queue's)."""
+def admit(services: Services, authorization: str | None, needs: str, queue: str) -> Principal:
+    """Who calls, if they may do what `needs` says. Raises `Unauthenticated`, `Forbidden`, `StoreUnavailable`."""
+    caller = services.identities.of_token(bearer_token(authorization), afresh=needs in {LOGGED_IN, "admin"})
+    if needs == LOGGED_IN and caller.key_id is not None:
+        raise Forbidden("An API key may not do this; log in and use the token.")
+    if needs not in {SIGNED_IN, LOGGED_IN}:
+        _authorize(caller, needs, queue)
+    return caller
+
+
+def _authorize(caller: Principal, action: str, queue: str) -> None:
     is_queue_action = action in QUEUE_ACTIONS
     if not caller.may(action, queue if is_queue_action else None):
         raise Forbidden(f"This needs the permission {f'{action}:{queue}' if is_queue_action else action}.")
@@ -87,8 +96,5 @@ def _check() -> None:
         needs = OPEN if services().metrics_public else "system"
     if needs == OPEN:
         return
-    g.caller = services().identities.of_token(bearer_token(), afresh=needs in {LOGGED_IN, "admin"})
-    if needs == LOGGED_IN and g.caller.key_id is not None:
-        raise Forbidden("An API key may not do this; log in and use the token.")
-    if needs not in {SIGNED_IN, LOGGED_IN}:
-        authorize(g.caller, needs, (request.view_args or {}).get("queue", DEFAULT_QUEUE))
+    queue = (request.view_args or {}).get("queue", DEFAULT_QUEUE)
+    visit().caller = admit(services(), request.headers.get("Authorization"), needs, queue)

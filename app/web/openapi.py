@@ -18,13 +18,12 @@ from app.version import VERSION
 from app.web.exchange import encode
 from app.web.guard import LOGGED_IN, NEEDS, OPEN, SIGNED_IN
 from app.web.operations import OPERATION, Operation
-from app.web.problems import KINDS, Problem, meaning_of
+from app.web.problems import KINDS, PROBLEM, Problem, meaning_of
 from app.web.pushes import PushItem
 
 MADE = "pulpo_openapi"
 REF = "#/components/schemas/{name}"
 UNLISTED_METHODS = {"HEAD", "OPTIONS"}
-PROBLEM = "application/problem+json"
 JSON = "application/json"
 OF_A_BODY = (errors.Malformed, errors.RequestTooLarge, errors.Invalid)
 OAUTH_FORM_TOKEN = "/login"  # noqa: S105 - a path

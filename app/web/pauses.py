@@ -9,7 +9,8 @@ import msgspec
 from app.models import Operation
 from app.web import payloads
 from app.web.bodies import SMALL_BODY_BYTES, read_body
-from app.web.exchange import Moment, milliseconds, options
+from app.web.exchange import Moment, milliseconds
+from app.web.flask_door import options
 
 
 class ResumeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

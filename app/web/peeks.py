@@ -10,7 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 from app.errors import Fault, Invalid
 from app.models import FOREVER_MS, MAX_BATCH, DeadReason, MessageState, Peeked, PeekPage, Priority
 from app.web import lists, payloads
-from app.web.exchange import Timestamp, options, timestamp
+from app.web.exchange import Timestamp, timestamp
+from app.web.flask_door import options
 from app.web.pops import content
 
 

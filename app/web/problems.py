@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 
 import msgspec
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from msgspec import UNSET, UnsetType
 from werkzeug.exceptions import HTTPException
 
 from app import errors
-from app.web.exchange import encode
+from app.web.context import visit
+from app.web.exchange import Answer, encode
+from app.web.flask_door import response_of
 
 log = logging.getLogger(__name__)
 
+PROBLEM = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
 
 
@@ -105,21 +108,42 @@ def handle_problems(app: Flask) -> None:
     app.register_error_handler(Exception, _of_bug)
 
 
-def _of_pulpo(error: errors.PulpoError) -> Response:
+def refusal(error: errors.PulpoError, request_id: str) -> Answer:
+    """The answer to a request that fails with `error`."""
     kind = KINDS[type(error)]
-    response = _answer(kind, error.detail, error.faults, ids=getattr(error, "ids", ()))
+    problem = _problem(kind, error.detail, error.faults, request_id)
+    if isinstance(error, errors.NotDurable):
+        ids = error.ids
+        problem = msgspec.structs.replace(problem, ids=ids, id=ids[0] if len(ids) == 1 else UNSET)
+    headers = {}
     if kind.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = "Bearer"
     if kind.status in {429, 503}:
-        response.headers["Retry-After"] = str(getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS))
-    return response
+        headers["Retry-After"] = str(getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS))
+    return Answer(kind.status, encode(problem), PROBLEM, headers)
+
+
+def breakdown(error: Exception, request_id: str) -> Answer:
+    """The answer to a request that fails by a fault of ours, which the log tells."""
+    log.error("request %s failed", request_id, exc_info=error)
+    detail = "This is a fault of Pulpo, not of the request; its log has the details."
+    return Answer(BROKEN.status, encode(_problem(BROKEN, detail, (), request_id)), PROBLEM)
+
+
+def _of_pulpo(error: errors.PulpoError) -> Response:
+    return response_of(refusal(error, visit().request_id))
+
+
+def _of_bug(error: Exception) -> Response:
+    return response_of(breakdown(error, visit().request_id))
 
 
 def _of_http(error: HTTPException) -> Response:
     status = error.code or 500
     name = error.name.lower().replace(" ", "-").replace("'", "")
     kind = HTTP_KINDS.get(status, Kind(status, name, error.name))
-    response = _answer(kind, _detail(error), ())
+    problem = _problem(kind, _detail(error), (), visit().request_id)
+    response = response_of(Answer(status, encode(problem), PROBLEM))
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value
@@ -134,15 +158,5 @@ def _detail(error: HTTPException) -> str:
     return error.description or error.name
 
 
-def _of_bug(error: Exception) -> Response:
-    log.error("request %s failed", g.get("request_id"), exc_info=error)
-    return _answer(BROKEN, "This is a fault of Pulpo, not of the request; its log has the details.", ())
-
-
-def _answer(kind: Kind, detail: str, faults: tuple[errors.Fault, ...], *, ids: tuple[str, ...] = ()) -> Response:
-    problem = Problem(
-        f"/problems/{kind.code}", kind.title, kind.status, detail, kind.code, g.get("request_id", ""), faults
-    )
-    if ids:
-        problem = msgspec.structs.replace(problem, ids=ids, id=ids[0] if len(ids) == 1 else UNSET)
-    return Response(encode(problem), kind.status, content_type="application/problem+json")
+def _problem(kind: Kind, detail: str, faults: tuple[errors.Fault, ...], request_id: str) -> Problem:
+    return Problem(f"/problems/{kind.code}", kind.title, kind.status, detail, kind.code, request_id, faults)

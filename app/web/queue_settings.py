@@ -25,7 +25,8 @@ from app.models import (
 )
 from app.web import payloads
 from app.web.bodies import read_body
-from app.web.exchange import Timestamp, options, timestamp
+from app.web.exchange import Timestamp, timestamp
+from app.web.flask_door import options
 
 ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 NO_QUEUE_HAS = "-"  # a tag, in the place of weak ones, which count for nothing here

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Histogram
 
 from app.models import Popped, Settled
@@ -40,9 +39,10 @@ works = Histogram(
 _labelled: set[str] = set()
 
 
-def measure(app: Flask) -> None:
-    """Counts and times every request to `app`."""
-    app.after_request(_observe)
+def answered(method: str, route: str | None, status: int, seconds: float) -> None:
+    """Counts and times a request."""
+    # Labels must be few: a client may send any method to any path.
+    requests.labels(method if method in METHODS else "other", route or "none", status).observe(seconds)
 
 
 def delivered(queue: str, popped: Popped) -> None:
@@ -75,11 +75,3 @@ def _label(queue: str) -> str:
         return OTHER
     _labelled.add(queue)
     return queue
-
-
-def _observe(response: Response) -> Response:
-    # Labels must be few: a client may send any method to any path.
-    route = request.url_rule.rule if request.url_rule else "none"
-    method = request.method if request.method in METHODS else "other"
-    requests.labels(method, route, response.status_code).observe(time.perf_counter() - g.started)
-    return response
