@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import msgspec
 
@@ -23,6 +24,7 @@ class QueueKeys(msgspec.Struct, frozen=True):
     dead: tuple[str, str, str]
 
     @classmethod
+    @lru_cache(maxsize=10_000)
     def of(cls, prefix: str, queue: str) -> QueueKeys:
         base = f"{prefix}:{{{queue}}}"
         return cls(

@@ -37,6 +37,7 @@ from app.models import (
 )
 from app.storage.envelope import ID_BYTES, seal, unseal
 from app.storage.keys import QueueKeys, hint_channel
+from app.storage.lines import Commands, Lines
 from app.storage.queue_index import QueueIndex
 from app.storage.redis_client import translating_errors
 from app.storage.redis_proof import DurabilityProof
@@ -64,6 +65,7 @@ class RedisQueueStore:
 
     def __init__(self, client: Redis, index: QueueIndex, proof: DurabilityProof, *, prefix: str) -> None:
         self._client = client
+        self._lines = Lines(client)
         self._index = index
         self._proof = proof
         self._prefix = prefix
@@ -87,7 +89,7 @@ class RedisQueueStore:
         Raises `QueueFull`, `QueuePaused`, `TooManyQueues`, `IdempotencyKeyReused`, `NotDurable`.
         """
         if not durable:
-            return self._push_by(self._client, queue, messages, key)
+            return self._push_by(self._lines, queue, messages, key)
         with _one_connection(self._client) as connection:  # the proof is of what one connection wrote
             by_waiting = self._proof.check(connection)
             pushed = self._push_by(connection, queue, messages, key, must_write=True)
@@ -96,7 +98,7 @@ class RedisQueueStore:
 
     def _push_by(
         self,
-        client: Redis,
+        client: Commands,
         queue: str,
         messages: Sequence[NewMessage],
         key: RequestKey | None,
@@ -122,9 +124,7 @@ class RedisQueueStore:
         """What `push_one.lua` answers; None if there is more to do than it can."""
         keys = QueueKeys.of(self._prefix, queue)
         sets = [keys.queue, keys.ready[PRIORITIES.index(message.priority)], keys.waiting]
-        return self._push_one.run(
-            self._client, sets, [seal(message), os.urandom(ID_RANDOM_BYTES), self._channel, queue]
-        )
+        return self._push_one.run(self._lines, sets, [seal(message), os.urandom(ID_RANDOM_BYTES), self._channel, queue])
 
     def _pushed(self, queue: str, messages: Sequence[NewMessage], reply: list[Any]) -> tuple[Pushed, bool]:
         """What `push.lua` answers, and whether it made the queue."""
@@ -182,7 +182,7 @@ class RedisQueueStore:
         reply = None
         if limit == 1 and lease_ms != 0 and key is None:  # most pops, and most of these find a message (decision 0016)
             args = [-1 if lease_ms is None else lease_ms, _nonce(), *_LEASE_DEFAULTS]
-            reply = self._pop_one.run(self._client, QueueKeys.of(self._prefix, queue).of_pop_one, args)
+            reply = self._pop_one.run(self._lines, QueueKeys.of(self._prefix, queue).of_pop_one, args)
         if reply is None:
             reply = self._pop_any(queue, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
         lease_end, due_in_ms, nonce, *taken = reply
@@ -215,22 +215,22 @@ class RedisQueueStore:
             self._channel,
             queue,
         ]
-        return self._pop.run(self._client, sets, args)
+        return self._pop.run(self._lines, sets, args)
 
     def count(self, queue: str) -> Counts:
         """How many messages are in each state; a queue that does not exist holds none."""
         keys = QueueKeys.of(self._prefix, queue).counted
-        return counts_of(self._count.run(self._client, keys, [_DEFAULTS.dead_ttl_ms, 0]))
+        return counts_of(self._count.run(self._lines, keys, [_DEFAULTS.dead_ttl_ms, 0]))
 
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]:
         """Removes the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
         keys = QueueKeys.of(self._prefix, queue)
         if len(receipts) == 1:  # as most acks have (decision 0016)
-            result = self._ack_one.run(self._client, keys.of_ack_one, _flat(receipts))
+            result = self._ack_one.run(self._lines, keys.of_ack_one, _flat(receipts))
             if result is not None:
                 return _statuses([result], "acked")
         sets, head = keys.of_ack, [self._channel, queue]
-        results = _in_steps(receipts, lambda rest: self._ack.run(self._client, sets, [*head, *_flat(rest)]))
+        results = _in_steps(receipts, lambda rest: self._ack.run(self._lines, sets, [*head, *_flat(rest)]))
         return _statuses(results, "acked")
 
     def nack(self, queue: str, receipts: Sequence[Receipt], how: GiveBack) -> list[SettleStatus]:
@@ -248,7 +248,7 @@ class RedisQueueStore:
             _DEFAULTS.backoff_max_ms,
             *_DEAD_DEFAULTS,
         ]
-        results = _in_steps(receipts, lambda rest: self._nack.run(self._client, sets, [*head, *_flat(rest)]))
+        results = _in_steps(receipts, lambda rest: self._nack.run(self._lines, sets, [*head, *_flat(rest)]))
         return _statuses(results, "nacked")
 
     def extend(self, queue: str, receipts: Sequence[Receipt], *, lease_ms: int) -> Settlement:
@@ -258,7 +258,7 @@ class RedisQueueStore:
 
         def step(rest: Sequence[Receipt]) -> list[int]:
             reply: list[int] = self._extend.run(
-                self._client, [keys.queue, keys.inflight, *keys.leased], [lease_ms, *_flat(rest)]
+                self._lines, [keys.queue, keys.inflight, *keys.leased], [lease_ms, *_flat(rest)]
             )
             ends.append(reply[0])
             return reply[1:]

@@ -11,6 +11,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import NoScriptError
 
+from app.storage.lines import Commands
 from app.storage.redis_client import translating_errors
 
 _INCLUDE = re.compile(r"^ *--@include (\w+)$", re.MULTILINE)
@@ -23,14 +24,14 @@ class Script:
         self.source = _source(name)
         self._sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
-    def run(self, client: Redis, keys: list[str], args: list[Any]) -> Any:
+    def run(self, client: Commands, keys: list[str], args: list[Any]) -> Any:
         """The script's reply, bytes undecoded; raises `StoreUnavailable` or `StoreFull`."""
         with translating_errors():
             try:
-                return client.evalsha(self._sha, len(keys), *keys, *args)
+                return client.execute_command("EVALSHA", self._sha, len(keys), *keys, *args)
             except NoScriptError:
                 # Redis has not seen the script and ran nothing; EVAL runs it and keeps it.
-                return client.eval(self.source, len(keys), *keys, *args)
+                return client.execute_command("EVAL", self.source, len(keys), *keys, *args)
 
     def run_for_each(self, client: Redis, keys: Sequence[list[str]], args: list[Any]) -> list[Any]:
         """The replies of a run for each list of keys, with the same arguments, in one round trip; each is a step.

@@ -1,0 +1,73 @@
+"""Lines to Redis: what becomes of a command when its connection breaks, stalls or lies idle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+
+from app.storage import lines
+from app.storage.lines import Lines
+from tests.redis_server import PrivateRedis
+
+
+@pytest.fixture
+def client(redis_server: PrivateRedis, redis_client: Redis) -> Iterator[Redis]:
+    """A client that gives up after 0.2 s, on an empty Redis."""
+    with Redis.from_url(redis_server.url, socket_timeout=0.2) as client:
+        yield client
+
+
+def connections(redis_client: Redis) -> set[str]:
+    """The connections of others than whoever asks."""
+    own = redis_client.client_id()
+    return {each["id"] for each in redis_client.client_list() if each["id"] != str(own)}
+
+
+def test_commands_go_one_after_the_other_over_one_connection(client: Redis, redis_client: Redis) -> None:
+    before, sent = connections(redis_client), Lines(client)
+    for number in range(3):
+        assert sent.execute_command("SET", "a", number) == b"OK"
+    assert sent.execute_command("GET", "a") == b"2"
+    assert len(connections(redis_client) - before) == 1
+
+
+def test_an_error_of_redis_is_raised_and_the_connection_goes_on(client: Redis, redis_client: Redis) -> None:
+    before, sent = connections(redis_client), Lines(client)
+    with pytest.raises(ResponseError):
+        sent.execute_command("HGET", "a")
+    assert sent.execute_command("PING") == b"PONG"
+    assert len(connections(redis_client) - before) == 1
+
+
+def test_an_answer_that_comes_too_late_is_never_taken_for_another(client: Redis, redis_client: Redis) -> None:
+    sent = Lines(client)
+    sent.execute_command("SET", "a", "one")
+    redis_client.client_pause(400)
+    with pytest.raises(TimeoutError):
+        sent.execute_command("GET", "a")
+    redis_client.client_unpause()
+    assert sent.execute_command("ECHO", "two") == b"two"
+
+
+def test_a_broken_connection_fails_one_command_and_takes_the_others_with_it(client: Redis, redis_client: Redis) -> None:
+    sent = Lines(client)
+    first, second = sent._take(), sent._take()
+    sent._give_back(first)
+    sent._give_back(second)
+    redis_client.client_kill_filter(_type="normal", skipme=True)
+    with pytest.raises(ConnectionError):
+        sent.execute_command("PING")
+    assert sent.execute_command("PING") == b"PONG"
+
+
+def test_a_connection_that_broke_while_it_lay_idle_fails_nothing(
+    client: Redis, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "IDLE_SECONDS", -1.0)
+    sent = Lines(client)
+    sent.execute_command("PING")
+    redis_client.client_kill_filter(_type="normal", skipme=True)
+    assert sent.execute_command("PING") == b"PONG"
