@@ -30,6 +30,11 @@ from app.storage.sql.users import SqlUserStore
 log = logging.getLogger("pulpo")
 
 ROOT = Path(__file__).resolve().parent.parent
+DEPLOY = ROOT / "deploy"
+SERVERS = {
+    "gunicorn": ("-m", "gunicorn", "-c", str(DEPLOY / "gunicorn.conf.py"), "wsgi:app"),
+    "granian": (str(DEPLOY / "with_granian.py"),),
+}
 ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file's name
 
 
@@ -99,12 +104,12 @@ def prepare() -> Settings:
 
 
 def become_server(settings: Settings) -> None:
-    """Replaces this process by gunicorn, so that signals reach it directly."""
+    """Replaces this process by the server, so that signals reach it directly."""
     os.environ.pop("PULPO_ADMIN_PASSWORD", None)  # of no use to the server, so it does not get it
     os.environ.setdefault("PULPO_LOG_LEVEL", "warning" if sys.stdout.isatty() else settings.log_level)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.execv(  # noqa: S606 - there is no shell to start it with  # nosec B606
-        sys.executable, [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), "wsgi:app"]
+        sys.executable, [sys.executable, *SERVERS[settings.server]]
     )
 
 

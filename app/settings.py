@@ -63,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret: Secret = Secret("")
     admin_username: Username = "admin"
     admin_password: Secret | None = None
+    server: Literal["gunicorn", "granian"] = "gunicorn"
     workers: Annotated[int, Meta(ge=1, le=64)] = 2
     threads: Annotated[int, Meta(ge=4, le=1024)] = 16
     fsync: Literal["everysec", "always"] = "everysec"

@@ -20,6 +20,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 20.0
+SERVER = os.environ.get("TEST_SERVER", "gunicorn")  # what `make servers` sets
 
 
 class Service:
@@ -40,7 +41,8 @@ class Service:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         environ = {name: value for name, value in os.environ.items() if not name.startswith("PULPO_")}
-        environ |= {"PULPO_BIND": f"127.0.0.1:{port}", "PULPO_DATA_DIR": str(self.data_dir), **self.environ}
+        environ |= {"PULPO_BIND": f"127.0.0.1:{port}", "PULPO_DATA_DIR": str(self.data_dir), "PULPO_SERVER": SERVER}
+        environ |= self.environ
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app"],

@@ -1,0 +1,69 @@
+"""Runs Pulpo under granian: python deploy/with_granian.py. Workers, threads and address come from PULPO_* settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from typing import TYPE_CHECKING, Any
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+
+if TYPE_CHECKING:
+    from app.services.queues import MessageQueue
+
+STOP_SECONDS = 30  # longer than the longest wait of a pop, as under gunicorn
+STOPS = {signal.SIGTERM, signal.SIGINT}
+
+
+def main() -> None:
+    # Where the workers count requests, so that each can tell of all. prometheus_client looks for it when it is imported.
+    memory = "/dev/shm"  # noqa: S108 - only private files are made there  # nosec B108
+    metrics = tempfile.mkdtemp(prefix="pulpo-metrics-", dir=memory if os.access(memory, os.W_OK) else None)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+    from app.settings import Settings  # noqa: PLC0415
+
+    settings = Settings.from_env()
+    host, _, port = settings.bind.rpartition(":")
+    server = Granian(
+        "wsgi:app",
+        address=host.strip("[]"),
+        port=int(port),
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        respawn_failed_workers=True,
+        workers_kill_timeout=STOP_SECONDS,
+        log_level=LogLevels(settings.log_level),
+    )
+    server.on_shutdown(lambda: shutil.rmtree(metrics, ignore_errors=True))
+    server.serve(target_loader=load, wrap_loader=False)
+
+
+def load() -> Any:
+    """The app of a worker that, once it is told to stop, answers those who wait instead of letting them wait on."""
+    from wsgi import app  # noqa: PLC0415
+
+    told, tells = socket.socketpair()
+    tells.setblocking(False)
+    signal.set_wakeup_fd(tells.fileno())  # granian sets handlers of its own after this
+    waiting = threading.Thread(target=_stop_waiting, args=[told, tells, app.extensions["pulpo"].queues], daemon=True)
+    waiting.start()
+    return app
+
+
+def _stop_waiting(told: socket.socket, _kept_open: socket.socket, queues: MessageQueue) -> None:
+    while not STOPS & set(told.recv(1)):
+        pass
+    queues.stop_waiting()
+
+
+if __name__ == "__main__":
+    main()
