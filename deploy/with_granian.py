@@ -22,7 +22,7 @@ STOPS = {signal.SIGTERM, signal.SIGINT}
 
 
 def main() -> None:
-    # Where the workers count requests, so that each can tell of all. prometheus_client looks for it when it is imported.
+    # Where the workers count requests, so that each can tell of all. prometheus_client looks for it when it is loaded.
     memory = "/dev/shm"  # noqa: S108 - only private files are made there  # nosec B108
     metrics = tempfile.mkdtemp(prefix="pulpo-metrics-", dir=memory if os.access(memory, os.W_OK) else None)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
@@ -52,7 +52,7 @@ def load() -> Any:
     from wsgi import app  # noqa: PLC0415
 
     told, tells = socket.socketpair()
-    tells.setblocking(False)
+    tells.settimeout(0)
     signal.set_wakeup_fd(tells.fileno())  # granian sets handlers of its own after this
     waiting = threading.Thread(target=_stop_waiting, args=[told, tells, app.extensions["pulpo"].queues], daemon=True)
     waiting.start()
