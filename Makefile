@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance alerts browser newcomer lint audit format requirements container clean
+.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance alerts browser newcomer granian lint audit format requirements container clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -67,6 +67,10 @@ browser:  ## Open /docs in a real Chromium: log in, push, count (needs chromium)
 
 newcomer:  ## Take a newcomer's path in a fresh clone, and print the seconds to the first popped message
 	@scripts/newcomer
+
+granian:  ## Run the tests that start a whole service with granian instead of gunicorn
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@TEST_SERVER=granian $(BIN)/python -m pytest tests/launcher tests/concurrency tests/chaos $(ARGS)
 
 lint:  ## Check style, types and layers
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt

@@ -40,6 +40,10 @@ class MessageTooLarge(PulpoError):
     """A message is larger than `PULPO_MAX_MESSAGE_BYTES`."""
 
 
+class LengthRequired(PulpoError):
+    """A body of no declared length came to a server that cannot tell whether it is whole."""
+
+
 class RequestTooLarge(PulpoError):
     """A request is larger than `PULPO_MAX_REQUEST_BYTES`."""
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.services.queues import MessageQueue
 
 STOP_SECONDS = 30  # longer than the longest wait of a pop, as under gunicorn
+LOOK_SECONDS = 1.0
 STOPS = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -48,21 +49,28 @@ def main() -> None:
 
 
 def load() -> Any:
-    """The app of a worker that, once it is told to stop, answers those who wait instead of letting them wait on."""
+    """The app of a worker, which is minded by a thread of its own."""
     from wsgi import app  # noqa: PLC0415
 
     told, tells = socket.socketpair()
-    tells.settimeout(0)
+    told.settimeout(LOOK_SECONDS)
+    tells.setblocking(False)  # noqa: FBT003 - it has no keyword
     signal.set_wakeup_fd(tells.fileno())  # granian sets handlers of its own after this
-    waiting = threading.Thread(target=_stop_waiting, args=[told, tells, app.extensions["pulpo"].queues], daemon=True)
-    waiting.start()
+    minder = threading.Thread(target=_mind, args=[told, tells, app.extensions["pulpo"].queues], daemon=True)
+    minder.start()
     return app
 
 
-def _stop_waiting(told: socket.socket, _kept_open: socket.socket, queues: MessageQueue) -> None:
-    while not STOPS & set(told.recv(1)):
-        pass
-    queues.stop_waiting()
+def _mind(told: socket.socket, _kept_open: socket.socket, queues: MessageQueue) -> None:
+    """Answers those who wait once the worker is told to stop. Stops it when the server that started it is no more."""
+    parent = os.getppid()
+    while True:
+        try:
+            if STOPS & set(told.recv(1)):
+                queues.stop_waiting()
+        except TimeoutError:
+            if os.getppid() != parent:
+                os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

