@@ -94,9 +94,12 @@ def bare(server: str) -> Iterator[Target]:
             *("--workers", str(WORKERS), "--blocking-threads", str(BARE_THREADS), "bench.bare:app"),
         ],
     }
-    with PrivateRedis("--appendonly", "yes") as redis:
-        with _started(commands[server], f"http://127.0.0.1:{port}/pop", BARE_REDIS_URL=redis.url) as process:
-            yield Target(f"http://127.0.0.1:{port}", "bare", lambda: _tree(process))
+    url = f"http://127.0.0.1:{port}"
+    with (
+        PrivateRedis("--appendonly", "yes") as redis,
+        _started(commands[server], f"{url}/pop", BARE_REDIS_URL=redis.url) as process,
+    ):
+        yield Target(url, "bare", lambda: _tree(process))
 
 
 @contextmanager
@@ -104,10 +107,8 @@ def webdis() -> Iterator[Target]:
     """Webdis, which passes commands on to Redis: no users, no lease."""
     port, redis_port = free_port(), free_port()
     with tempfile.TemporaryDirectory() as directory, PrivateRedis("--appendonly", "yes", "--port", str(redis_port)):
-        settings = {
-            **{"redis_host": "127.0.0.1", "redis_port": redis_port, "http_host": "127.0.0.1", "http_port": port},
-            **{"threads": WORKERS, "pool_size": 20, "daemonize": False, "verbosity": 0, "logfile": os.devnull},
-        }
+        settings = {"redis_host": "127.0.0.1", "redis_port": redis_port, "http_host": "127.0.0.1", "http_port": port}
+        settings |= {"threads": WORKERS, "pool_size": 20, "daemonize": False, "verbosity": 0, "logfile": os.devnull}
         path = Path(directory) / "webdis.json"
         path.write_text(json.dumps(settings))
         with _started(["webdis", str(path)], f"http://127.0.0.1:{port}/PING") as process:
@@ -155,11 +156,9 @@ def load(target: Target, *, seconds: float, connections: int) -> Figures:
     assert found, told.stdout
     count = int(found[1])
     latency = {percent: float(value) * MS[unit] for percent, value, unit in LATENCY.findall(told.stdout)}
-    errors = re.search(r"Non-2xx or 3xx responses: (\d+)", told.stdout)
-    broken = len(re.findall("Socket errors", told.stdout))
-    return Figures(
-        count / took, used / count * 1e6, latency["50"], latency["99"], broken + int(errors[1] if errors else 0)
-    )
+    errors = sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", told.stdout)))
+    errors += len(re.findall("Socket errors", told.stdout))
+    return Figures(count / took, used / count * 1e6, latency["50"], latency["99"], errors)
 
 
 def measure(names: Sequence[str], *, rounds: int, seconds: float, connections: int) -> dict[str, list[Figures]]:
@@ -193,7 +192,7 @@ def table(figures: dict[str, list[Figures]]) -> str:
 
 
 def _median(figures: list[Figures], name: str) -> float:
-    return statistics.median(getattr(each, name) for each in figures)
+    return statistics.median(float(getattr(each, name)) for each in figures)
 
 
 def _spread(ratios: list[float]) -> str:
