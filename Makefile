@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance alerts browser newcomer granian lint audit format requirements container clean
+.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance alerts browser newcomer granian lint audit format requirements container postman bench clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -68,6 +68,10 @@ browser:  ## Open /docs in a real Chromium: log in, push, count (needs chromium)
 newcomer:  ## Take a newcomer's path in a fresh clone, and print the seconds to the first popped message
 	@scripts/newcomer
 
+bench:  ## Measure requests a second and CPU over HTTP beside a bare Flask app and Webdis (needs wrk and webdis)
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m bench.http $(ARGS)
+
 granian:  ## Run the tests that start a whole service with granian instead of gunicorn
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@TEST_SERVER=granian $(BIN)/python -m pytest tests/launcher tests/concurrency tests/chaos $(ARGS)
@@ -97,5 +101,8 @@ container:  ## Build the image and prove it read-only, alone and with compose
 	@scripts/container-test
 	@scripts/compose-test
 
+postman:  ## Run the Postman collection with newman against make run
+	@scripts/postman-test
+
 clean:  ## Remove the virtual environment and caches; data/ stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf .venv .newman .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
