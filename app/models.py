@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from typing import Literal
-from uuid import UUID
 
 import msgspec
 
@@ -281,4 +280,5 @@ class Redriven(msgspec.Struct, frozen=True):
 
 def format_id(message_id: bytes) -> str:
     """A message's id as clients see it: the canonical form of a UUID."""
-    return str(UUID(bytes=message_id))
+    text = message_id.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -17,13 +17,13 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
-    ResponseError,
+    RedisError,
     TimeoutError,
     TryAgainError,
 )
 from redis.retry import Retry
 
-from app.errors import StoreFull, StoreUnavailable
+from app.errors import PulpoError, StoreFull, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -57,23 +57,29 @@ def connect(url: str) -> Redis:
     return Redis(connection_pool=pool)
 
 
+def translated(error: RedisError) -> PulpoError | None:
+    """What an error of redis-py is to us; None if it is a fault of ours."""
+    if isinstance(error, OutOfMemoryError):
+        return StoreFull("Redis has reached its memory limit; pop messages or give it more memory.")
+    if isinstance(error, TimeoutError):
+        log.warning("redis did not answer in time: %s", error)
+        return StoreUnavailable("Redis did not answer in time; whether the request took effect is not known.")
+    if isinstance(error, UNUSABLE):
+        log.warning("redis cannot be used: %s: %s", type(error).__name__, error)
+        return StoreUnavailable("Redis cannot be reached; where a connection broke, the request may have taken effect.")
+    if str(error).startswith(REFUSALS):
+        log.warning("redis refuses: %s", error)
+        return StoreUnavailable("Redis refuses requests now; try again.")
+    return None
+
+
 @contextmanager
 def translating_errors() -> Iterator[None]:
     """Turns what redis-py raises inside the block into `StoreUnavailable` or `StoreFull`."""
     try:
         yield
-    except OutOfMemoryError as error:
-        raise StoreFull("Redis has reached its memory limit; pop messages or give it more memory.") from error
-    except TimeoutError as error:
-        log.warning("redis did not answer in time: %s", error)
-        raise StoreUnavailable("Redis did not answer in time; whether the request took effect is not known.") from error
-    except UNUSABLE as error:
-        log.warning("redis cannot be used: %s: %s", type(error).__name__, error)
-        raise StoreUnavailable(
-            "Redis cannot be reached; where a connection broke, the request may have taken effect."
-        ) from error
-    except ResponseError as error:
-        if not str(error).startswith(REFUSALS):
+    except RedisError as error:
+        ours = translated(error)
+        if ours is None:
             raise
-        log.warning("redis refuses: %s", error)
-        raise StoreUnavailable("Redis refuses requests now; try again.") from error
+        raise ours from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,24 +27,24 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def decode(body: bytes, form: type[Form]) -> Form:
     """`body` as a `form`; an empty body is the empty object. Raises `Malformed` or `Invalid`."""
     check_utf8(body)
-    with _malformed_if_unreadable():
+    try:
         try:
-            return msgspec.json.decode(body or b"{}", type=form)
+            decoded: Form = _decoder(form).decode(body or b"{}")
         except msgspec.ValidationError as error:
             # It ends the reading where it stands; what follows may be no JSON at all.
             msgspec.json.decode(body or b"{}", type=msgspec.Raw)
             fault = fault_of(error)
             raise Invalid(_sentence(fault), faults=[fault]) from error
-
-
-@contextmanager
-def _malformed_if_unreadable() -> Iterator[None]:
-    try:
-        yield
     except msgspec.DecodeError as error:
         raise Malformed(f"The body is not well-formed JSON ({error}); with curl, send it by --json.") from error
     except RecursionError as error:
         raise Malformed("The body is nested too deep.") from error
+    return decoded
+
+
+@lru_cache
+def _decoder(form: type[Form]) -> msgspec.json.Decoder[Form]:
+    return msgspec.json.Decoder(form)
 
 
 def convert(options: Mapping[str, str], form: type[Form]) -> Form:
@@ -61,7 +61,10 @@ def convert(options: Mapping[str, str], form: type[Form]) -> Form:
 
 def merge(body: Form, query: Form) -> Form:
     """The options of both, absent ones UNSET; raises `Invalid` if one stands in both."""
-    in_body, in_query = _given(body), _given(query)
+    in_query = _given(query)
+    if not in_query:
+        return body
+    in_body = _given(body)
     twice = [Fault("stands in the body and in the query", parameter=name) for name in in_query if name in in_body]
     if twice:
         raise Invalid("An option stands either in the body or in the query, not in both.", faults=twice)

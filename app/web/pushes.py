@@ -108,7 +108,8 @@ def read_push(call: Call, limits: Limits) -> Push:
 def _read(call: Call, limits: Limits) -> Push:
     options = payloads.convert(_with_attributes(call.options), PushOptions)
     # Each preference may have a value and parameters (RFC 7240).
-    is_durable = "durable" in (re.split("[;=]", part)[0].strip().lower() for part in call.prefer.split(","))
+    preferences = call.prefer.split(",") if call.prefer else []
+    is_durable = "durable" in (re.split("[;=]", part)[0].strip().lower() for part in preferences)
     media_type = call.content_type.partition(";")[0].strip().lower()
     if media_type != JSON:
         return Push([_raw_message(call, media_type, options, limits)], is_plural=False, is_durable=is_durable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Histogram
 
@@ -42,7 +43,7 @@ _labelled: set[str] = set()
 def answered(method: str, route: str | None, status: int, seconds: float) -> None:
     """Counts and times a request."""
     # Labels must be few: a client may send any method to any path.
-    requests.labels(method if method in METHODS else "other", route or "none", status).observe(seconds)
+    _requests_of(method if method in METHODS else "other", route or "none", status).observe(seconds)
 
 
 def delivered(queue: str, popped: Popped) -> None:
@@ -60,6 +61,9 @@ def acked(results: Iterable[Settled]) -> None:
     for each in results:
         if each.queue is not None and each.delivered_at_ms is not None:
             works.labels(_label(each.queue)).observe(max(0, now_ms - each.delivered_at_ms) / 1000)
+
+
+_requests_of = lru_cache(maxsize=None)(requests.labels)  # the same child each time, found more quickly
 
 
 def _now_ms() -> int:
