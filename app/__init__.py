@@ -39,6 +39,7 @@ from app.services.token_keys import all_of
 from app.services.tokens import Tokens
 from app.services.waiting import LongPoll
 from app.settings import InvalidSettings, Settings
+from app.storage.lines import Lines
 from app.storage.login_limits import RedisLoginLimits
 from app.storage.queue_index import QueueIndex
 from app.storage.redis_catalog import RedisQueueCatalog
@@ -131,7 +132,9 @@ def _services(settings: Settings) -> Services:
     )
     return Services(
         queues=MessageQueue(
-            RedisQueueStore(redis, index, DurabilityProof(replicas=settings.durable_replicas), prefix=prefix),
+            RedisQueueStore(
+                redis, Lines(redis), index, DurabilityProof(replicas=settings.durable_replicas), prefix=prefix
+            ),
             LongPoll(RedisHints(redis, prefix=prefix), most=settings.threads - SPARE_THREADS),
         ),
         catalog=QueueCatalog(RedisQueueCatalog(redis, index, prefix=prefix), audit_log),

@@ -37,7 +37,7 @@ from app.models import (
 )
 from app.storage.envelope import ID_BYTES, seal, unseal
 from app.storage.keys import QueueKeys, hint_channel
-from app.storage.lines import Commands, Lines
+from app.storage.lines import Commands
 from app.storage.queue_index import QueueIndex
 from app.storage.redis_client import translating_errors
 from app.storage.redis_proof import DurabilityProof
@@ -61,11 +61,16 @@ _REFUSED: dict[int, SettleStatus] = {0: "message-not-found", -1: "lease-lost"}
 
 
 class RedisQueueStore:
-    """Speaks of bytes and milliseconds; checks no permission and no limit."""
+    """Speaks of bytes and milliseconds; checks no permission and no limit.
 
-    def __init__(self, client: Redis, index: QueueIndex, proof: DurabilityProof, *, prefix: str) -> None:
+    Scripts go over `lines`; only a durable push needs a connection of the `client` for itself.
+    """
+
+    def __init__(
+        self, client: Redis, lines: Commands, index: QueueIndex, proof: DurabilityProof, *, prefix: str
+    ) -> None:
         self._client = client
-        self._lines = Lines(client)
+        self._lines = lines
         self._index = index
         self._proof = proof
         self._prefix = prefix

@@ -108,7 +108,7 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.client = self.world.client
         self.world.admin.flushall()
-        self.queues = queue_store(self.client)
+        self.queues = queue_store(self.client, lines=self.client)
         self.catalog = queue_catalog(self.client)
         self.dead_letters = RedisDeadLetterStore(self.client, prefix=PREFIX)
         self.model = QueueModel()

@@ -44,15 +44,10 @@ class TimedRedis(Redis):
 
     now_ms = 0
 
-    def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
-        if "{" not in str(keys_and_args[0]):  # the index of queues knows no time
-            return super().evalsha(sha, numkeys, *keys_and_args)
-        return self._timed("EVALSHA", sha, numkeys, *keys_and_args)
-
-    def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any:
-        if "{" not in str(keys_and_args[0]):
-            return super().eval(script, numkeys, *keys_and_args)
-        return self._timed("EVAL", script, numkeys, *keys_and_args)
+    def execute_command(self, *command: Any, **options: Any) -> Any:
+        if command[0] in {"EVALSHA", "EVAL"} and "{" in str(command[3]):  # the index of queues knows no time
+            return self._timed(*command)
+        return super().execute_command(*command, **options)  # type: ignore[no-untyped-call]
 
     def _timed(self, *command: Any) -> Any:
         while self.time()[1] % 1000 > EARLY_MICROSECONDS:
