@@ -1,6 +1,6 @@
 """Sends schemathesis against a running service: does every route take and answer what its document says?
 
-    python -m tests.contract.conformance [--examples 300] [--seed N] [--phases examples,coverage,fuzzing]
+    python -m tests.contract.conformance [--examples 600] [--seed N] [--phases examples,coverage,fuzzing]
 
 With a token, on all routes. What the document cannot say stands in schemathesis.toml.
 """
@@ -31,7 +31,7 @@ WAITS = ("pop_pop", "pop_pop_of_queue")
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--examples", type=int, default=300)
+    parser.add_argument("--examples", type=int, default=600)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     parser.add_argument("--phases", default="examples,coverage,fuzzing,stateful")
     asked = parser.parse_args(arguments)
