@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 30  # longer than the longest wait of a pop, as under gunicorn
 LOOK_SECONDS = 1.0
-STOPS = {signal.SIGTERM, signal.SIGINT}
 
 
 def main() -> None:
@@ -52,6 +51,8 @@ def load() -> Any:
     """The app of a worker, which is minded by a thread of its own."""
     from wsgi import app  # noqa: PLC0415
 
+    # Ctrl-C reaches the server as well, which tells its workers by SIGTERM; one that hears both may hang.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     told, tells = socket.socketpair()
     told.settimeout(LOOK_SECONDS)
     tells.setblocking(False)  # noqa: FBT003 - it has no keyword
@@ -66,7 +67,7 @@ def _mind(told: socket.socket, _kept_open: socket.socket, queues: MessageQueue) 
     parent = os.getppid()
     while True:
         try:
-            if STOPS & set(told.recv(1)):
+            if told.recv(1) == bytes([signal.SIGTERM]):
                 queues.stop_waiting()
         except TimeoutError:
             if os.getppid() != parent:
