@@ -75,6 +75,7 @@ class Popped(msgspec.Struct, frozen=True):
     `due_in_ms`: where a waiting pop found nothing, when the next message falls due; None if none is known.
     `waited` False: the caller would have waited, and there was no place to. `is_paused`: nothing may be taken now.
     `is_clearing`: more messages whose time was over stood before the next one than could be cleared away.
+    `is_replayed`: all of it was answered before, under the same key.
     """
 
     deliveries: tuple[Delivery, ...]
@@ -83,6 +84,7 @@ class Popped(msgspec.Struct, frozen=True):
     waited: bool = True
     is_paused: bool = False
     is_clearing: bool = False
+    is_replayed: bool = False
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):

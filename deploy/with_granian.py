@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -32,7 +33,7 @@ def main() -> None:
     host, _, port = settings.bind.rpartition(":")
     server = Granian(
         "wsgi:app",
-        address=host.strip("[]"),
+        address=_address(host.strip("[]")),
         port=int(port),
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
@@ -43,8 +44,15 @@ def main() -> None:
         workers_kill_timeout=STOP_SECONDS,
         log_level=LogLevels(settings.log_level),
     )
-    server.on_shutdown(lambda: shutil.rmtree(metrics, ignore_errors=True))
-    server.serve(target_loader=load, wrap_loader=False)
+    try:
+        server.serve(target_loader=load, wrap_loader=False)
+    finally:
+        shutil.rmtree(metrics, ignore_errors=True)
+
+
+def _address(host: str) -> str:
+    """The first address of a host; granian takes no names."""
+    return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
 
 
 def load() -> Any:
@@ -64,13 +72,13 @@ def load() -> Any:
 
 def _mind(told: socket.socket, _kept_open: socket.socket, queues: MessageQueue) -> None:
     """Answers those who wait once the worker is told to stop. Stops it when the server that started it is no more."""
-    parent = os.getppid()
+    server = multiprocessing.parent_process()
     while True:
         try:
             if told.recv(1) == bytes([signal.SIGTERM]):
                 queues.stop_waiting()
         except TimeoutError:
-            if os.getppid() != parent:
+            if server is not None and os.getppid() != server.pid:
                 os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -24,7 +24,7 @@ class Lines:
 
     A pool asks every connection whether it still stands before it gives it out, which costs more than the command
     itself. Here only one that lay idle is asked. When one breaks, most likely all have: those that lie here go back to
-    the pool, closed.
+    the pool, closed. A process that has used them must not fork: parent and child would share connections.
     """
 
     def __init__(self, client: Redis) -> None:
@@ -33,9 +33,10 @@ class Lines:
 
     def execute_command(self, *command: Any) -> Any:
         """The reply to `command`. Raises what redis-py raises."""
+        packed = pack_command(command)
         connection = self._take()
         try:
-            connection.send_packed_command([pack_command(command)], check_health=False)  # type: ignore[no-untyped-call]
+            connection.send_packed_command([packed], check_health=False)  # type: ignore[no-untyped-call]
             reply = connection.read_response(disable_decoding=True)
         except ResponseError:
             self._give_back(connection)

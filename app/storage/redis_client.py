@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 # Together they keep all Redis work of a request under 5 s: a connection may have to be made first.
 CONNECT_TIMEOUT_SECONDS = 1.0
 COMMAND_TIMEOUT_SECONDS = 2.0
+NO_LIMIT = 2**31  # threads are what limits connections: each holds one or two at most
 
 # What a server answers that cannot take commands now; redis-py has no classes for these.
 REFUSALS = ("MISCONF", "NOREPLICAS", "BUSY ", "UNKILLABLE")
@@ -53,6 +54,7 @@ def connect(url: str) -> Redis:
         socket_timeout=COMMAND_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
         client_name="pulpo",
+        max_connections=NO_LIMIT,
     )
     return Redis(connection_pool=pool)
 

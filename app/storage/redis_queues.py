@@ -115,7 +115,7 @@ class RedisQueueStore:
         call = None if is_plain else self._push_call(queue, messages, key, must_write=must_write)
         if queue not in self._index:
             self._index.add(queue)
-        reply = self._try_push_one(queue, messages[0]) if is_plain else None
+        reply = self._try_push_one(client, queue, messages[0]) if is_plain else None
         if reply is None:
             call = call or self._push_call(queue, messages, key, must_write=must_write)
             reply = self._push.run(client, *call)
@@ -125,11 +125,11 @@ class RedisQueueStore:
                 self._index.keep(queue)
         return pushed
 
-    def _try_push_one(self, queue: str, message: NewMessage) -> Any:
+    def _try_push_one(self, client: Commands, queue: str, message: NewMessage) -> Any:
         """What `push_one.lua` answers; None if there is more to do than it can."""
         keys = QueueKeys.of(self._prefix, queue)
         sets = [keys.queue, keys.ready[PRIORITIES.index(message.priority)], keys.waiting]
-        return self._push_one.run(self._lines, sets, [seal(message), os.urandom(ID_RANDOM_BYTES), self._channel, queue])
+        return self._push_one.run(client, sets, [seal(message), os.urandom(ID_RANDOM_BYTES), self._channel, queue])
 
     def _pushed(self, queue: str, messages: Sequence[NewMessage], reply: list[Any]) -> tuple[Pushed, bool]:
         """What `push.lua` answers, and whether it made the queue."""
@@ -184,12 +184,12 @@ class RedisQueueStore:
     def _pop_once(
         self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int
     ) -> Popped:
-        reply = None
+        reply, new_nonce = None, _nonce()
         if limit == 1 and lease_ms != 0 and key is None:  # most pops, and most of these find a message (decision 0016)
-            args = [-1 if lease_ms is None else lease_ms, _nonce(), *_LEASE_DEFAULTS]
+            args = [-1 if lease_ms is None else lease_ms, new_nonce, *_LEASE_DEFAULTS]
             reply = self._pop_one.run(self._lines, QueueKeys.of(self._prefix, queue).of_pop_one, args)
         if reply is None:
-            reply = self._pop_any(queue, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
+            reply = self._pop_any(queue, new_nonce, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
         lease_end, due_in_ms, nonce, *taken = reply
         is_leased = lease_end > 0
         deliveries = tuple(
@@ -202,16 +202,19 @@ class RedisQueueStore:
             due_in_ms=None if due_in_ms < 0 else due_in_ms,
             is_paused=lease_end == NOTHING_WHILE_PAUSED,
             is_clearing=not deliveries and due_in_ms == 0,
+            is_replayed=nonce != new_nonce,
         )
 
-    def _pop_any(self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int) -> Any:
+    def _pop_any(
+        self, queue: str, nonce: bytes, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int
+    ) -> Any:
         """What `pop.lua` answers."""
         keys = QueueKeys.of(self._prefix, queue)
         sets = [*keys.all_states, *([] if key is None else [keys.pop_record(key.caller, key.key)])]
         args: list[Argument] = [
             limit,
             -1 if lease_ms is None else lease_ms,
-            _nonce(),
+            nonce,
             WAITING_MARK_MS if waiters else 0,
             f"{self._name}-{os.getpid()}",  # workers are forked with one name
             waiters,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 QUEUES, ANY_QUEUE = "/queues/", "/queues/<queue>/"
 METHODS = {"GET", "POST"}
+MOST_DIGITS = 18  # of a length; Python refuses to read thousands of them
 STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
 SECURITY = list(SECURITY_HEADERS.items())
 
@@ -82,7 +83,7 @@ class FastDoor:
         return [answer.body]
 
     def _recognise(self, environ: dict[str, Any]) -> _Recognised | None:
-        path, named = environ["PATH_INFO"], None
+        path, named = environ.get("PATH_INFO", ""), None
         if path.startswith(QUEUES):
             named, _, last = path[len(QUEUES) :].partition("/")
             path = ANY_QUEUE + last
@@ -92,8 +93,9 @@ class FastDoor:
             route is None
             or environ.get("QUERY_STRING")
             or "HTTP_TRANSFER_ENCODING" in environ
+            or "HTTP_UPGRADE" in environ
             or not (named is None or QUEUE_NAME.fullmatch(named))
-            or not (length.isascii() and length.isdecimal())
+            or not (length.isascii() and length.isdecimal() and len(length) <= MOST_DIGITS)
             or int(length) > self._services.limits.max_request_bytes
         ):
             return None

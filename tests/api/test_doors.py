@@ -88,6 +88,8 @@ SENT: list[Sent] = [
     ("POST", "/extend", "admin", '{"receipt": "RECEIPT", "lease": 30}', {}),
     ("POST", "/extend", None, "", {}),
     ("GET", "/queues/default/messages", "admin", "", {}),
+    ("GET", "/count", "admin", "", {"Connection": "Upgrade", "Upgrade": "websocket"}),
+    ("POST", "/push", "admin", '{"message": 1}', {"Content-Length": "0" * 5000 + "14"}),
 ]
 
 

@@ -118,3 +118,12 @@ def test_beyond_so_many_queues_the_others_are_timed_together(
     labels = {key[1] for key in scrape(admin) if key[0] == "pulpo_message_wait_seconds_count"}
     assert {"kept", "__other__"} <= labels
     assert "lumped" not in labels
+
+
+def test_a_pop_that_is_answered_again_waited_only_once(admin: FlaskClient) -> None:
+    key = ("pulpo_message_wait_seconds_count", "replayed")
+    before = scrape(admin).get(key, 0)
+    admin.post("/queues/replayed/push", json={"message": 1})
+    for _ in range(3):
+        admin.post("/queues/replayed/pop", json={"lease": 30}, headers={"Idempotency-Key": "k"})
+    assert scrape(admin)[key] == before + 1

@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from app.storage import lines
 from app.storage.lines import Lines
+from app.storage.redis_client import connect
 from tests.redis_server import PrivateRedis
 
 
@@ -71,3 +72,12 @@ def test_a_connection_that_broke_while_it_lay_idle_fails_nothing(
     sent.execute_command("PING")
     redis_client.client_kill_filter(_type="normal", skipme=True)
     assert sent.execute_command("PING") == b"PONG"
+
+
+def test_lines_that_lie_idle_keep_no_client_from_its_connections(redis_server: PrivateRedis) -> None:
+    client = connect(redis_server.url)
+    sent = Lines(client)
+    for taken in [sent._take() for _ in range(150)]:
+        sent._give_back(taken)
+    assert client.ping()
+    client.connection_pool.disconnect()

@@ -7,7 +7,7 @@
 -- KEYS  1 the queue's own HASH, 2 delayed ZSET, 3 inflight HASH, 4 dead:messages HASH, 5-7 ready LISTs (high, normal,
 --       low), 8-11 leased ZSETs (high, normal, low, last), 12-14 dead ZSETs by reason, 15 waiting HASH, 16 groups HASH,
 --       17 grouped ZSET, 18 the record of an earlier pop under the same key, if the caller gives one
--- ARGV  1 most messages, 2 lease in ms (0: remove, -1: the queue's own), 3 nonce (16 random bytes),
+-- ARGV  1 most messages, 2 lease in ms (0: remove, -1: the queue's own), 3 nonce (16 bytes),
 --       4 how long somebody waits for a hint if nothing is there, in ms (0: nobody), 5 by which process, 6 how many,
 --       7-10 what holds where the queue has no setting: lease_ms, max_attempts, dead_max_messages, dead_ttl_ms,
 --       11 channel of hints, 12 the queue's name

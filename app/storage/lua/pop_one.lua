@@ -3,7 +3,7 @@
 --
 -- KEYS  1 the queue's own HASH, 2 inflight HASH, 3-5 ready LISTs (high, normal, low), 6-9 leased ZSETs (high, normal,
 --       low, last)
--- ARGV  1 lease in ms (-1: the queue's own), 2 nonce (16 random bytes), 3 and 4 what holds where the queue has no setting:
+-- ARGV  1 lease in ms (-1: the queue's own), 2 nonce (16 bytes), 3 and 4 what holds where the queue has no setting:
 --       lease_ms, max_attempts
 -- Returns  what pop.lua does; or false, if something has fallen due, nothing is there, pops are paused or the message's
 --          time to live is over: then nothing was done
