@@ -40,6 +40,10 @@ BASE = "bare, gunicorn"
 WORKERS, BARE_THREADS = 2, 4
 WARM_UP_SECONDS = 2.0
 SERVER_NAMES = re.compile("redis-server|valkey-server")
+CAVEAT = (
+    "gunicorn's workers take connections by luck: in rounds in which all fell to one of the two, a server under "
+    "gunicorn does a third to a half, at twice the CPU; look at the raw rounds"
+)
 LATENCY = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)$", re.MULTILINE)
 MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
@@ -213,6 +217,7 @@ def circumstances(args: argparse.Namespace) -> dict[str, Any]:
         "work": "bare and Webdis: push, pop; Pulpo: push, pop with a lease, ack; 100-byte messages",
         "load": f"wrk, {args.connections} connections, {args.rounds} rounds of {args.seconds} s, on the same machine",
         "settings": f"{WORKERS} workers; bare: {BARE_THREADS} threads; Pulpo: its defaults; Redis: AOF everysec",
+        "caveat": CAVEAT,
     }
 
 
