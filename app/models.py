@@ -236,7 +236,7 @@ class Settlement(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What became of one receipt; `delivered_at_ms` is that of its delivery, if it was settled."""
+    """What became of one receipt; `delivered_at_ms` is what it says, and true where it was settled."""
 
     status: SettleStatus
     id: str | None = None

@@ -11,7 +11,6 @@ from app.services.names import check_queue_name
 from app.services.ports import QueueStore
 from app.services.waiting import LongPoll
 
-REFUSED = {"lease-lost", "message-not-found"}
 NO_RECEIPT = Fault("is no receipt", pointer="/receipt")
 
 SettleOneQueue = Callable[[str, Sequence[Receipt]], Settlement]
@@ -115,6 +114,5 @@ def _settle(caller: Principal, texts: Sequence[str], settle: SettleOneQueue) -> 
         settlement = settle(queue, [receipt for _, receipt in numbered])
         for (index, receipt), status in zip(numbered, settlement.statuses, strict=True):
             ends = settlement.lease_expires_at_ms if status == "extended" else None
-            since = None if status in REFUSED else receipt.delivered_at_ms
-            results[index] = Settled(status, receipt.id, receipt.queue, ends, since)
+            results[index] = Settled(status, receipt.id, receipt.queue, ends, receipt.delivered_at_ms)
     return results

@@ -59,7 +59,7 @@ def acked(results: Iterable[Settled]) -> None:
     """Times how long each message was worked on that is done."""
     now_ms = _now_ms()
     for each in results:
-        if each.queue is not None and each.delivered_at_ms is not None:
+        if each.status == "acked" and each.queue is not None and each.delivered_at_ms is not None:
             works.labels(_label(each.queue)).observe(max(0, now_ms - each.delivered_at_ms) / 1000)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import sys
@@ -15,9 +16,10 @@ from tests.docs.pages import HEAD, bash, blocks, needs_curl
 from tests.redis_server import ACL_RULES, UNKNOWN_BEFORE_7_2, PrivateRedis
 from tests.service import ROOT, Service, free_port
 
-BLOCKS = blocks((ROOT / "docs" / "operations.md").read_text(encoding="utf-8"))
+PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+BLOCKS = blocks(PAGE)
 # What tells which block is about what.
-KEY_FILES, REDIS_USER, BACKUP = "token.pem", "ACL SETUSER", "backup"
+KEY_FILES, PREPARE, REDIS_USER, BACKUP = "token.pem", "prepare()", "ACL SETUSER", "backup"
 # In the place of `make run`: starts Pulpo, shows what it tells of itself, and stops it.
 MAKE_RUN = """
 make_run() {
@@ -49,15 +51,19 @@ def run(topic: str, directory: Path, **instead: str) -> str:
     for old, new in {"make run": "make_run", ".venv/bin/python": sys.executable, **instead}.items():
         script = script.replace(old, new)
     environ = {"ROOT": str(ROOT), "PYTHON": sys.executable, "PULPO_DATA_DIR": str(directory / "data")}
-    environ |= {"PULPO_BIND": f"127.0.0.1:{free_port()}", "PATH": f"{directory}:/usr/local/bin:/usr/bin:/bin"}
+    environ |= {
+        "PYTHONPATH": str(ROOT),
+        "PULPO_BIND": f"127.0.0.1:{free_port()}",
+        "PATH": f"{directory}:/usr/local/bin:/usr/bin:/bin",
+    }
     answer = bash(HEAD + MAKE_RUN + script, directory, **environ)
     assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-2000:]
     return answer.stdout
 
 
 def test_every_block_of_the_page_is_run_here() -> None:
-    topics = [[topic for topic in (KEY_FILES, REDIS_USER, BACKUP) if topic in block] for block in BLOCKS]
-    assert topics == [[KEY_FILES], [REDIS_USER], [BACKUP], [BACKUP]]
+    topics = [[topic for topic in (KEY_FILES, PREPARE, REDIS_USER, BACKUP) if topic in block] for block in BLOCKS]
+    assert topics == [[KEY_FILES], [PREPARE], [REDIS_USER], [BACKUP], [BACKUP]]
 
 
 @needs_curl
@@ -100,3 +106,15 @@ def test_pulpo_starts_on_the_backup_that_the_page_makes(directory: Path) -> None
     finally:
         service.kill()
         restored.kill()
+
+
+def test_the_first_half_of_the_launcher_makes_secret_user_table_and_admin(directory: Path) -> None:
+    with PrivateRedis() as redis:
+        run(PREPARE, directory, **{"from app": f'import os; os.environ["PULPO_REDIS_URL"] = "{redis.url}"; from app'})
+    assert {path.name for path in (directory / "data").iterdir()} >= {"secret", "pulpo.db", "admin-password"}
+
+
+def test_the_secret_that_the_page_makes_is_long_enough() -> None:
+    (command,) = re.findall(r"`(python3 -c '[^`]+')`", PAGE)
+    answer = bash(command, ROOT)
+    assert re.fullmatch(r"[0-9a-f]{64}\n", answer.stdout)
