@@ -18,7 +18,7 @@ def read_body(*, most: int | None = None) -> bytes:
     """
     limit = services().limits.max_request_bytes if most is None else most
     declared = request.content_length
-    if declared is None and "Transfer-Encoding" in request.headers and server_hides_ends():
+    if declared is None and "Transfer-Encoding" in request.headers and _server_hides_ends():
         raise LengthRequired("Send a Content-Length: this server cannot tell whether a chunked body is whole.")
     if declared is not None and declared > limit:
         raise RequestTooLarge(f"A request may have {limit} bytes here; this one has {declared}.")
@@ -35,13 +35,13 @@ def read_body(*, most: int | None = None) -> bytes:
     return body
 
 
-def server_hides_ends() -> bool:
-    """Whether the server of this request gives half a chunked body for a whole one (granian 2)."""
-    return str(request.environ.get("SERVER_SOFTWARE", "")).startswith("Granian")
-
-
 def check_whole(body: bytes, declared: int) -> None:
     """Raises `Malformed` if the connection ended before the `declared` bytes had come."""
     # Under gunicorn, the end of the connection reads like the end of the body.
     if len(body) < declared:
         raise Malformed(f"The body ended after {len(body)} of {declared} bytes.")
+
+
+def _server_hides_ends() -> bool:
+    """Whether the server of this request gives half a chunked body for a whole one (granian 2)."""
+    return str(request.environ.get("SERVER_SOFTWARE", "")).startswith("Granian")

@@ -104,7 +104,7 @@ class FastDoor:
     def _answer(self, request: _Recognised, visit: Visit, environ: dict[str, Any]) -> Answer:
         try:
             authorization = environ.get("HTTP_AUTHORIZATION")
-            visit.caller = caller = admit(self._services, authorization, request.route.needs, request.queue)
+            caller = admit(self._services, visit, authorization, request.route.needs, request.queue)
             call = Call(
                 caller=caller,
                 queue=request.queue,

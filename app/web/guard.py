@@ -11,6 +11,7 @@ from app.errors import Forbidden, Unauthenticated
 from app.models import DEFAULT_QUEUE
 from app.people import QUEUE_ACTIONS, Principal
 from app.web.context import Services, services, visit
+from app.web.visits import Visit
 
 NEEDS = "pulpo_needs"
 OPEN = "open"
@@ -66,9 +67,14 @@ def bearer_token(authorization: str | None) -> str:
     return token.strip()
 
 
-def admit(services: Services, authorization: str | None, needs: str, queue: str) -> Principal:
-    """Who calls, if they may do what `needs` says. Raises `Unauthenticated`, `Forbidden`, `StoreUnavailable`."""
-    caller = services.identities.of_token(bearer_token(authorization), afresh=needs in {LOGGED_IN, "admin"})
+def admit(services: Services, visit: Visit, authorization: str | None, needs: str, queue: str) -> Principal:
+    """Finds out who calls, tells `visit`, and checks that they may do what `needs` says.
+
+    Raises `Unauthenticated`, `Forbidden`, `StoreUnavailable`. Who is refused stands in the log, too.
+    """
+    visit.caller = caller = services.identities.of_token(
+        bearer_token(authorization), afresh=needs in {LOGGED_IN, "admin"}
+    )
     if needs == LOGGED_IN and caller.key_id is not None:
         raise Forbidden("An API key may not do this; log in and use the token.")
     if needs not in {SIGNED_IN, LOGGED_IN}:
@@ -97,4 +103,4 @@ def _check() -> None:
     if needs == OPEN:
         return
     queue = (request.view_args or {}).get("queue", DEFAULT_QUEUE)
-    visit().caller = admit(services(), request.headers.get("Authorization"), needs, queue)
+    admit(services(), visit(), request.headers.get("Authorization"), needs, queue)

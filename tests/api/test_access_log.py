@@ -28,6 +28,13 @@ def test_a_line_tells_who_asked_for_what_and_what_came_of_it(
     }
 
 
+def test_a_line_tells_who_was_refused(producer: FlaskClient, capfd: pytest.CaptureFixture[str]) -> None:
+    for path in ("/pop", "/queues/orders/purge"):
+        assert producer.post(path).status_code == 403
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [line["caller"] for line in lines] == ["producer", "producer"]
+
+
 def test_on_a_terminal_it_is_a_line_of_words() -> None:
     line = Line("2026-11-24T06:57:41.975+00:00", "one", "POST", "/push", 201, 1.26, "ada")
     assert str(line) == "06:57:41 201 POST /push 1.3 ms ada"
