@@ -7,6 +7,7 @@ import select
 import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -105,6 +106,7 @@ def request_key(caller: Principal, key: str | None) -> RequestKey | None:
     return RequestKey(caller.account_id, key)
 
 
+@lru_cache(maxsize=1_024)  # the messages of a batch were pushed together, most of them
 def timestamp(ms: int) -> str:
     """Milliseconds since 1970 as RFC 3339 in UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

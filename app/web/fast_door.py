@@ -14,7 +14,7 @@ import msgspec
 from flask import Flask
 
 from app.errors import PulpoError
-from app.models import DEFAULT_QUEUE, QUEUE_NAME
+from app.models import DEFAULT_QUEUE, is_queue_name
 from app.web.bodies import check_whole
 from app.web.context import Services
 from app.web.exchange import Answer, Call, Operation, hung_up, request_key
@@ -94,7 +94,7 @@ class FastDoor:
             or environ.get("QUERY_STRING")
             or "HTTP_TRANSFER_ENCODING" in environ
             or "HTTP_UPGRADE" in environ
-            or not (named is None or QUEUE_NAME.fullmatch(named))
+            or not (named is None or is_queue_name(named))
             or not (length.isascii() and length.isdecimal() and len(length) <= MOST_DIGITS)
             or int(length) > self._services.limits.max_request_bytes
         ):

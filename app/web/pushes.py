@@ -44,6 +44,11 @@ class PushOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: Name | UnsetType = UNSET
     attributes: Attributes | UnsetType = UNSET
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are none, as of most messages."""
+        return self.delay is self.ttl is self.priority is self.group is self.key is self.attributes is UNSET
+
 
 IN_A_GROUP: Rules = {"allOf": [{"not": {"required": ["group", "delay"]}}, {"not": {"required": ["group", "priority"]}}]}
 
@@ -118,7 +123,7 @@ def _read(call: Call, limits: Limits) -> Push:
         merged = payloads.merge(_options_of(body), options)
         messages = [_json_message(body.message, merged, limits, at="")]
         return Push(messages, is_plural=False, is_durable=is_durable)
-    if body.message is not UNSET or _options_of(body) != PushOptions() or options != PushOptions():
+    if not (body.message is UNSET and body.is_empty and options.is_empty):
         detail = "With messages, the options of each stand beside its message."
         raise Invalid(detail, faults=[Fault(detail, pointer="/messages")])
     return Push(_batch(body.messages, limits), is_plural=True, is_durable=is_durable)
@@ -193,6 +198,8 @@ def _check_size(body: bytes, limits: Limits, *, at: str) -> None:
 
 
 def _message(body: bytes, content_type: str | None, options: PushOptions, *, at: str) -> NewMessage:
+    if options.is_empty:
+        return NewMessage(body, content_type)
     given = {name: value for name, value in msgspec.structs.asdict(options).items() if value is not UNSET}
     for name in ("delay", "priority"):
         if "group" in given and name in given:

@@ -17,8 +17,13 @@ function request()
 end
 
 function response(status, _, body)
-  local receipts = {}
-  for receipt in string.gmatch(body, '"receipt":"([^"]+)') do receipts[#receipts + 1] = receipt end
+  local receipts, mark = {}, '"receipt":"'
+  local _, before = string.find(body, mark, 1, true) -- plain: a pattern costs twice as much
+  while before do
+    local after = string.find(body, '"', before + 1, true)
+    receipts[#receipts + 1] = string.sub(body, before + 1, after - 1)
+    _, before = string.find(body, mark, after, true)
+  end
   if #receipts > 0 then batches[#batches + 1] = table.concat(receipts, '", "') end
   if status >= 400 then io.stderr:write(status, " ", body) end
 end
