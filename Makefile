@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance alerts browser newcomer granian lint audit format requirements container postman bench clean
+.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance alerts browser newcomer granian lint audit format requirements container postman bench profile clean
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -68,9 +68,15 @@ browser:  ## Open /docs in a real Chromium: log in, push, count (needs chromium)
 newcomer:  ## Take a newcomer's path in a fresh clone, and print the seconds to the first popped message
 	@scripts/newcomer
 
-bench:  ## Measure requests a second and CPU over HTTP beside a bare Flask app and Webdis (needs wrk and webdis)
+bench:  ## Measure requests a second and CPU over HTTP beside a bare Flask app and other queues
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-bench.txt .venv-bench
 	@$(BIN)/python -m bench.http $(ARGS)
+
+profile:  ## Draw a flame graph of a worker under load; ARGS='--server granian' chooses the server
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-bench.txt .venv-bench
+	@$(BIN)/python -m bench.profile $(ARGS)
 
 granian:  ## Run the tests that start a whole service with granian instead of gunicorn
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
@@ -105,4 +111,4 @@ postman:  ## Run the Postman collection with newman against make run
 	@scripts/postman-test
 
 clean:  ## Remove the virtual environment and caches; data/ stays
-	rm -rf .venv .newman .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf .venv .venv-bench .profile .newman .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

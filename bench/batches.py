@@ -13,7 +13,8 @@ from contextlib import ExitStack
 import httpx
 import msgspec
 
-from bench.http import Target, load, pulpo
+from bench.load import Target, load
+from bench.peers import pulpo
 
 SIZES = (100, 1_000)
 SERVERS = ("gunicorn", "granian")
@@ -26,7 +27,7 @@ def acked(target: Target) -> int:
     return total
 
 
-def cycles_a_second(target: Target, size: int, *, seconds: float, connections: int) -> float:
+def cycles_a_second(target: Target, size: int, *, seconds: int, connections: int) -> float:
     """Acked messages a second under a load of batches."""
     batches = msgspec.structs.replace(target, script="batches", environ={**target.environ, "BATCH": str(size)})
     load(batches, seconds=1, connections=connections)
@@ -38,7 +39,7 @@ def cycles_a_second(target: Target, size: int, *, seconds: float, connections: i
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--connections", type=int, default=8)
     args = parser.parse_args()
     found: dict[tuple[str, int], list[float]] = {(server, size): [] for server in SERVERS for size in SIZES}
