@@ -26,7 +26,7 @@ from tests.service import Service
 
 IDLE_SECONDS = 10
 BETWEEN_PUSHES = 0.01
-THREADS = 512
+THREADS = 640
 
 
 class Waiters:
@@ -94,10 +94,10 @@ async def measure(service: Service, asked: argparse.Namespace) -> None:
 
 async def show_idle(service: Service) -> None:
     redis = Redis(unix_socket_path=str(next(service.data_dir.rglob("*.sock"))))
-    connections = redis.info("clients")["connected_clients"] - 1
     before, cpu_before = redis.info("stats")["total_commands_processed"], cpu_seconds(service)
     await asyncio.sleep(IDLE_SECONDS)
     commands = redis.info("stats")["total_commands_processed"] - before - 1
+    connections = redis.info("clients")["connected_clients"] - 1
     busy = {name: 100 * (spent - cpu_before[name]) / IDLE_SECONDS for name, spent in cpu_seconds(service).items()}
     print(f"idle for {IDLE_SECONDS} s: {commands / IDLE_SECONDS:.0f} Redis commands a second (those in scripts too)")
     print(f"  {connections} Redis connections")

@@ -42,7 +42,14 @@ class QueueStore(Protocol):
         self, queue: str, messages: Sequence[NewMessage], key: RequestKey | None, *, durable: bool = False
     ) -> Pushed: ...
     def pop(
-        self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int = 0
+        self,
+        queue: str,
+        *,
+        limit: int,
+        lease_ms: int | None,
+        key: RequestKey | None,
+        waiters: int = 0,
+        is_look: bool = False,
     ) -> Popped: ...
     def count(self, queue: str) -> Counts: ...
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]: ...

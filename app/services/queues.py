@@ -51,8 +51,8 @@ class MessageQueue:
         """
         check_queue_name(queue)
 
-        def take(*, waiters: int = 0) -> Popped:
-            return self._store.pop(queue, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
+        def take(*, waiters: int = 0, is_look: bool = False) -> Popped:
+            return self._store.pop(queue, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters, is_look=is_look)
 
         if not wait_seconds:
             return take()

@@ -11,6 +11,7 @@ from redis import Connection, Redis
 from redis.exceptions import RedisError, ResponseError
 
 IDLE_SECONDS = 1.0
+SPARE_SECONDS = 5.0
 
 
 class Commands(Protocol):
@@ -60,7 +61,10 @@ class Lines:
         return connection
 
     def _give_back(self, connection: Connection) -> None:
-        self._free.append((connection, time.monotonic()))
+        now = time.monotonic()
+        self._free.append((connection, now))
+        if now - self._free[0][1] > SPARE_SECONDS:  # it lay below all others: there are more than are needed
+            self._discard(self._free.pop(0)[0])
 
     def _discard(self, connection: Connection) -> None:
         connection.disconnect()  # type: ignore[no-untyped-call]

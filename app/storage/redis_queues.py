@@ -168,24 +168,35 @@ class RedisQueueStore:
         head: list[Argument] = [random_bytes, new_incarnation(), self._channel, queue, window_ms]
         return sets, [*head, fingerprint, int(must_write), *items]
 
-    def pop(self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int = 0) -> Popped:
+    def pop(
+        self,
+        queue: str,
+        *,
+        limit: int,
+        lease_ms: int | None,
+        key: RequestKey | None,
+        waiters: int = 0,
+        is_look: bool = False,
+    ) -> Popped:
         """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time.
 
         Under a `key` that was used before, answers what was leased then, as far as it still is. Where there is nothing
-        and callers wait, `waiters` of them here, what comes within the next seconds is told by a hint.
+        and callers wait, `waiters` of them here, what comes within the next seconds is told by a hint. `is_look`: there
+        most likely is nothing.
         """
         deadline = time.monotonic() + CLEARING_SECONDS
         while True:
-            popped = self._pop_once(queue, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
+            popped = self._pop_once(queue, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters, is_look=is_look)
             # There may be more messages to clear away, whose time to live is over, than one step may.
             if not popped.is_clearing or time.monotonic() > deadline:
                 return popped
 
     def _pop_once(
-        self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int
+        self, queue: str, *, limit: int, lease_ms: int | None, key: RequestKey | None, waiters: int, is_look: bool
     ) -> Popped:
         reply, new_nonce = None, _nonce()
-        if limit == 1 and lease_ms != 0 and key is None:  # most pops, and most of these find a message (decision 0016)
+        is_plain = limit == 1 and lease_ms != 0 and key is None
+        if is_plain and not is_look:  # most pops, and most of these find a message (decision 0016)
             args = [-1 if lease_ms is None else lease_ms, new_nonce, *_LEASE_DEFAULTS]
             reply = self._pop_one.run(self._lines, QueueKeys.of(self._prefix, queue).of_pop_one, args)
         if reply is None:

@@ -72,6 +72,8 @@ def hung_up(connection: socket.socket | None) -> Callable[[], bool] | None:
         return None
 
     def is_gone() -> bool:
+        if connection.fileno() < 0:  # its request was answered while somebody asked
+            return True
         if hasattr(select, "POLLRDHUP"):  # Linux; it sees the end behind bytes that nobody has read
             watch = select.poll()
             watch.register(connection, select.POLLRDHUP)

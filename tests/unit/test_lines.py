@@ -81,3 +81,16 @@ def test_lines_that_lie_idle_keep_no_client_from_its_connections(redis_server: P
         sent._give_back(taken)
     assert client.ping()
     client.connection_pool.disconnect()
+
+
+def test_connections_that_a_crowd_needed_are_closed_once_it_is_gone(
+    client: Redis, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, sent = connections(redis_client), Lines(client)
+    crowd = [sent._take() for _ in range(5)]
+    for connection in crowd:
+        sent._give_back(connection)
+    monkeypatch.setattr(lines, "SPARE_SECONDS", 0.0)
+    for _ in range(10):
+        sent.execute_command("PING")
+    assert len(connections(redis_client) - before) == 1
