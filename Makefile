@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test real-input leases groups model kills floods script-cost long-poll emptying conformance alerts browser newcomer granian lint audit format requirements container postman bench profile clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(MAKEFILE_LIST))
 
 help:  ## List the chores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -82,6 +82,10 @@ granian:  ## Run the tests that start a whole service with granian instead of gu
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@TEST_SERVER=granian $(BIN)/python -m pytest tests/launcher tests/concurrency tests/chaos $(ARGS)
 
+servers:  ## Run the suite on each Redis and Valkey that is supported; writes docs/explanation/servers.md
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m tests.servers.suite $(ARGS)
+
 lint:  ## Check style, types and layers
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/ruff check .
@@ -111,4 +115,4 @@ postman:  ## Run the Postman collection with newman against make run
 	@scripts/postman-test
 
 clean:  ## Remove the virtual environment and caches; data/ stays
-	rm -rf .venv .venv-bench .profile .newman .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf .venv .venv-bench .profile .newman .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .servers

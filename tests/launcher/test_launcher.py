@@ -83,6 +83,12 @@ def test_redis_is_started_again_when_it_dies(service: Service) -> None:
     assert service.call("/pop")["message"] == "kept"
 
 
+def test_redis_starts_under_a_locale_that_the_machine_lacks(service: Service) -> None:
+    service.environ = {"LC_ALL": "xx_XX.UTF-8"}
+    service.start()
+    assert service.redis().is_running()
+
+
 def test_redis_stops_with_the_server(service: Service) -> None:
     service.start()
     redis = service.redis()

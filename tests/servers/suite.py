@@ -1,0 +1,145 @@
+"""Runs what meets Redis of the suite on each server that Pulpo supports, and writes down what came of it.
+
+    python -m tests.servers.suite [--short] [--only 'Redis 7.0']
+
+The long form writes its table into docs/explanation/servers.md; the short one only prints it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from redis import Redis
+from tabulate import tabulate
+
+from app.errors import NotDurable
+from app.storage.redis_proof import DurabilityProof
+from tests.redis_server import PrivateRedis
+from tests.servers.programs import ROOT, SERVERS, Server, environment
+
+PAGE = ROOT / "docs" / "explanation" / "servers.md"
+BEGIN, END = "<!-- what make servers found -->\n", "<!-- end -->\n"
+LONG = (
+    "tests/api",
+    "tests/model",
+    "tests/unit",
+    "tests/layouts",
+    "tests/launcher",
+    "tests/concurrency",
+    "tests/chaos/test_kills.py",
+    "tests/docs/test_operations_runs.py",
+)
+# Every state of a message, the user of the rules and the launcher's own server; through one door, for both doors share
+# all that meets Redis.
+SHORT = (
+    *(f"tests/api/test_{name}.py" for name in ("pop", "settle", "nack", "dead", "groups", "idempotency", "full")),
+    "tests/model",
+    "tests/layouts",
+    "tests/launcher/test_least_privilege.py",
+    "tests/launcher/test_launcher.py::test_redis_starts_under_a_locale_that_the_machine_lacks",
+)
+SHORT_OPTIONS = ("-k", "not flask")
+HEAD = ("server", "passed", "failed", "skipped", "WAITAOF", "`Prefer: durable` under `everysec`", "under `always`")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the tests said on one server: how many there were of each, and the names or reasons of some."""
+
+    passed: int
+    failed: tuple[str, ...]
+    skipped: Counter[str]
+    seconds: float
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--only", choices=[server.name for server in SERVERS])
+    asked = parser.parse_args(arguments)
+    servers = [server for server in SERVERS if asked.only in {None, server.name}]
+    results = {server: run(server, short=asked.short) for server in servers}
+    found = report(results)
+    print(f"\n{found}")
+    if not asked.short and asked.only is None:
+        write(found)
+    return int(any(result.failed or not result.passed for result in results.values()))
+
+
+def run(server: Server, *, short: bool) -> Result:
+    """Runs the tests on `server`. Raises `ServerMissing`."""
+    tests = [*SHORT, *SHORT_OPTIONS] if short else list(LONG)
+    environ = environment(server.directory())
+    started = time.monotonic()
+    with TemporaryDirectory() as directory:
+        told = Path(directory) / "tests.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={told}", *tests]
+        ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+        if not told.exists():
+            raise RuntimeError(f"pytest did not run:\n{ended.stdout}{ended.stderr}")
+        result = read(ET.parse(told).getroot(), time.monotonic() - started)
+    print(f"{server.name}: {result.passed} passed in {result.seconds:.0f} s", flush=True)
+    if result.failed:
+        print(ended.stdout)
+    return result
+
+
+def read(told: ET.Element, seconds: float) -> Result:
+    """What a file of pytest's in JUnit's form says."""
+    cases = list(told.iter("testcase"))
+    failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    reasons = [skip.get("message", "") for case in cases if (skip := case.find("skipped")) is not None]
+    names = tuple(f"{case.get('classname')}::{case.get('name')}" for case in failed)
+    return Result(len(cases) - len(failed) - len(reasons), names, Counter(reasons), seconds)
+
+
+def report(results: dict[Server, Result]) -> str:
+    """The table, and below it why tests were skipped, as Markdown."""
+    rows = [
+        (server.name, result.passed, len(result.failed), result.skipped.total(), *traits(server))
+        for server, result in results.items()
+    ]
+    lines = [tabulate(rows, HEAD, tablefmt="github", numalign="left")]
+    for server, result in results.items():
+        lines += [f"- {server.name}, failed: {name}" for name in result.failed]
+        lines += [f"- {server.name}, skipped {count}: {reason}" for reason, count in sorted(result.skipped.items())]
+    lines.insert(1, "")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def traits(server: Server) -> tuple[str, ...]:
+    """Whether it has WAITAOF, and whether a push can be proven where it writes each second, and before each answer."""
+    program, any_locale = str(server.directory() / "redis-server"), {"LC_ALL": "C"}
+    with PrivateRedis(program=program, variables=any_locale) as redis:
+        has_waitaof, every_second = redis.knows_waitaof, _can_prove(redis)
+    with PrivateRedis("--appendfsync", "always", program=program, variables=any_locale) as redis:
+        always = _can_prove(redis)
+    return tuple("yes" if holds else "no" for holds in (has_waitaof, every_second, always))
+
+
+def _can_prove(redis: PrivateRedis) -> bool:
+    with Redis.from_url(redis.user_url) as client, client.client() as connection:
+        try:
+            DurabilityProof(replicas=0).check(connection)
+        except NotDurable:
+            return False
+        return True
+
+
+def write(found: str) -> None:
+    """Puts what was found between the marks of the page."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{found}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
