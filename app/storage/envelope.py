@@ -1,7 +1,7 @@
 """The envelope: a small header before the message's own bytes, moved whole and never rewritten on delivery.
 
     offset  0  16 bytes  id: UUIDv7 of milliseconds, the queue's sequence and 4 random bytes
-    offset 16   1 byte   layout version, 1
+    offset 16   1 byte   layout version, 1; a message of another one is not touched
     offset 17   1 byte   flags: bits 0-1 priority (0 high, 1 normal, 2 low), 4 has a time to live, 8 has a group
     offset 18   2 bytes  deliveries that have ended, big-endian
     offset 20   2 bytes  length of all that stands before the body, big-endian
@@ -17,13 +17,18 @@ What scripts mind has a place of its own; what only Python reads is metadata.
 
 from __future__ import annotations
 
+import logging
 import struct
 
 import msgspec
 
+from app.errors import StoreUnavailable
 from app.models import PRIORITIES, Delivery, NewMessage, Receipt, format_id
 
+log = logging.getLogger(__name__)
+
 VERSION = 1
+NEWER = -2  # what scripts answer where they meet another one
 ID_BYTES = 16
 HEADER_BYTES = 22
 HAS_TTL, HAS_GROUP = 4, 8
@@ -65,7 +70,9 @@ def seal(message: NewMessage) -> bytes:
 
 
 def unseal(envelope: bytes, *, attempt: int, receipt: Receipt | None) -> Delivery:
-    """The delivery that an envelope makes."""
+    """The delivery that an envelope makes. Raises `StoreUnavailable` if it lies in a layout that is not known here."""
+    if envelope[16] != VERSION:
+        raise newer_layout()
     flags, body_offset = envelope[17], HEADER_BYTES + int.from_bytes(envelope[20:HEADER_BYTES], "big")
     offset = HEADER_BYTES + (2 * TIME_BYTES if flags & HAS_TTL else 0)
     group = None
@@ -85,6 +92,15 @@ def unseal(envelope: bytes, *, attempt: int, receipt: Receipt | None) -> Deliver
         group=group,
         attributes=metadata.attributes,
         traceparent=metadata.traceparent,
+    )
+
+
+def newer_layout() -> StoreUnavailable:
+    """The refusal to touch a message that a newer Pulpo wrote."""
+    log.error("a message lies in a layout that this version does not know; nothing was done to it")
+    return StoreUnavailable(
+        "A newer Pulpo wrote this message, in a layout that this one does not know. It stays where it is; ask a node of"
+        " the newer version, or upgrade this one."
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from redis import Redis
 
 from app.models import FOREVER_MS, DeadFilter, DeadLetter, DeadPage, DeadReason, QueueSettings, Redriven
-from app.storage.envelope import ended_deliveries, unseal
+from app.storage.envelope import NEWER, ended_deliveries, newer_layout, unseal
 from app.storage.keys import QueueKeys, hint_channel
 from app.storage.replies import queue_not_found
 from app.storage.scripts import Script
@@ -49,7 +49,10 @@ class RedisDeadLetterStore:
         """Gives back up to `limit` of the dead letters that `which` lets through, only `ids` if some are named."""
         keys = QueueKeys.of(self._prefix, queue).of_redrive
         args = [limit, *_filter(which), hint_channel(self._prefix), queue, *(each.bytes for each in ids)]
-        return Redriven(*self._run(self._redrive, queue, keys, args))
+        reply = self._run(self._redrive, queue, keys, args)
+        if reply[0] == NEWER:
+            raise newer_layout()
+        return Redriven(*reply)
 
     def _run(self, script: Script, queue: str, keys: list[str], args: list[Any]) -> Any:
         reply = script.run(self._client, keys, [_DEFAULTS.dead_ttl_ms, *args])

@@ -35,7 +35,7 @@ from app.models import (
     SettleStatus,
     format_id,
 )
-from app.storage.envelope import ID_BYTES, seal, unseal
+from app.storage.envelope import ID_BYTES, NEWER, newer_layout, seal, unseal
 from app.storage.keys import QueueKeys, hint_channel
 from app.storage.lines import Commands
 from app.storage.queue_index import QueueIndex
@@ -202,6 +202,8 @@ class RedisQueueStore:
         if reply is None:
             reply = self._pop_any(queue, new_nonce, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
         lease_end, due_in_ms, nonce, *taken = reply
+        if lease_end == NEWER:
+            raise newer_layout()
         is_leased = lease_end > 0
         deliveries = tuple(
             unseal(envelope, attempt=attempt, receipt=Receipt(queue, envelope[:ID_BYTES], nonce) if is_leased else None)
@@ -335,4 +337,6 @@ def _flat(receipts: Sequence[Receipt]) -> list[bytes]:
 
 
 def _statuses(results: Sequence[int], done: SettleStatus) -> list[SettleStatus]:
+    if NEWER in results:
+        raise newer_layout()
     return [_REFUSED.get(result, done) for result in results]

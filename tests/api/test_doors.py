@@ -29,7 +29,7 @@ SENT: list[Sent] = [
     ("HEAD", "/count", "admin", "", {}),
     ("POST", "/push", "admin", '{"message": {"order": 42}}', {}),
     ("POST", "/push", "admin", '{"messages": [{"message": 1}, {"message": 2, "delay": 9}]}', {}),
-    ("POST", "/push?delay=1", "admin", '{"message": 1}', {}),
+    ("POST", "/push?delay=60", "admin", '{"message": 1}', {}),
     ("POST", "/push", "admin", '{"message": 1, "key": "k"}', {}),
     ("POST", "/push", "admin", '{"message": 1, "key": "k"}', {}),
     ("POST", "/push", "admin", '{"message": 3}', {"Idempotency-Key": "k"}),

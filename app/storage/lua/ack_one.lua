@@ -3,9 +3,10 @@
 --
 -- KEYS  1 the queue's own HASH, 2 inflight HASH, 3-6 leased ZSETs (high, normal, low, last)
 -- ARGV  1 the message's id, 2 the nonce of its delivery (16 bytes)
--- Returns  1 acked, 0 no such message, -1 delivered again since; false if it has a group: then nothing was done
+-- Returns  1 acked, 0 no such message, -1 delivered again since; false if it has a group or
+--          another layout: then nothing was done
 
-local queue, inflight, LEASED, LAST, HAS_GROUP = KEYS[1], KEYS[2], 2, 4, 8
+local queue, inflight, LEASED, LAST, LAYOUT, HAS_GROUP = KEYS[1], KEYS[2], 2, 4, 1, 8
 local id = ARGV[1]
 
 local entry = redis.call('HGET', inflight, id)
@@ -18,7 +19,8 @@ if place == LAST then -- a last attempt that ran out is dead
   end
 end
 if string.sub(entry, 4, 19) ~= ARGV[2] then return -1 end
-if string.byte(entry, 37) >= HAS_GROUP then return false end -- the flags of its envelope
+local layout, flags = string.byte(entry, 36, 37) -- of its envelope
+if layout ~= LAYOUT or flags >= HAS_GROUP then return false end
 
 redis.call('ZREM', KEYS[LEASED + place], id)
 redis.call('HDEL', inflight, id)

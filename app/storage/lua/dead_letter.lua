@@ -21,7 +21,7 @@ local set = letter and KEYS[3 + string.byte(letter, 1)] or last
 local died_at = tonumber(redis.call('ZSCORE', set, id) or math.huge)
 if died_at > now or died_at <= now - longest_ms then return {} end
 letter = letter or dead_letter(spent_envelope(inflight, id), MAX_ATTEMPTS, '')
-if removes then
+if removes and is_known(envelope_of_dead(letter)) then
   -- Nothing may fail after the first write, so a key of the wrong type must fail here.
   redis.call('HLEN', KEYS[8])
   redis.call('ZCARD', KEYS[9])

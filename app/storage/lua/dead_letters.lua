@@ -40,6 +40,7 @@ local function bury_the_spent(inflight, last, dead, dead_messages, grouping, now
   for i = 1, #spent, 2 do
     if burials.bytes + promoted.bytes >= STEP_BYTES then break end
     local envelope = spent_envelope(inflight, spent[i])
+    if not is_known(envelope) then break end
     redis.call('ZREM', last, spent[i])
     redis.call('HDEL', inflight, spent[i])
     bury(dead, dead_messages, grouping, envelope, MAX_ATTEMPTS, '', spent[i + 1], now)

@@ -1,5 +1,7 @@
 -- What every script may need to know of an envelope; its layout stands in storage/envelope.py.
 
+local LAYOUT = 1 -- of all envelopes that these scripts read and write
+local NEWER = -2 -- what they answer where they meet another one
 local HEADER_BYTES = 22
 local LARGEST_ENVELOPE = 1048576 + 65536 -- bytes: the hard limit of a message, and of its metadata
 local NOTHING_DUE = 9007199254740991 -- ms: the largest integer that a score holds exactly
@@ -9,6 +11,11 @@ local HAS_TTL, HAS_GROUP = 4, 8 -- flags: from HAS_TTL on there is something to 
 local function body_bytes(envelope)
   local high, low = string.byte(envelope, 21, 22)
   return #envelope - HEADER_BYTES - high * 256 - low
+end
+
+-- Whether it lies in a layout that is known here. What a newer Pulpo wrote must stay where it is, for one that knows it.
+local function is_known(envelope)
+  return string.byte(envelope, 17) == LAYOUT
 end
 
 local function flags_of(envelope)

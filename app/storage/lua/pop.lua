@@ -11,7 +11,8 @@
 --       4 how long somebody waits for a hint if nothing is there, in ms (0: nobody), 5 by which process, 6 how many,
 --       7-10 what holds where the queue has no setting: lease_ms, max_attempts, dead_max_messages, dead_ttl_ms,
 --       11 channel of hints, 12 the queue's name
--- Returns  when the leases end (ms, 0 if none, -1: the queue is paused); in how many ms it is worth a look if there is
+-- Returns  when the leases end (ms, 0 if none, -1: the queue is paused, -2: the next message was written in
+--          a layout that is not known here); in how many ms it is worth a look if there is
 --          nothing now (-1: it is not known, 0: at once, since there was too much to clear away); the nonce of the
 --          receipts; then for each message: its attempt, its envelope
 
@@ -37,6 +38,7 @@ end
 
 local reply, taken, taken_bytes = {0, -1, nonce}, 0, 0
 local cleared, moved_bytes = 0, 0
+local is_stopped = false -- by a message of another layout, which nothing may pass
 local entries, leases = {}, {}
 local mind_extras, finish_extras -- made when the first message is met that has a time to live or a group
 
@@ -70,7 +72,7 @@ end
 
 -- How many to take in the next step: 0 once there are enough, or enough bytes, or too much was cleared away.
 local function next_step()
-  if taken >= wanted or moved_bytes >= STEP_BYTES or cleared >= MOST_CLEARED then return 0 end
+  if is_stopped or taken >= wanted or moved_bytes >= STEP_BYTES or cleared >= MOST_CLEARED then return 0 end
   return math.min(wanted - taken, room(moved_bytes))
 end
 
@@ -80,12 +82,25 @@ local function first_of(list, count)
   return {redis.call('LPOP', list) or nil}
 end
 
+-- Whether `envelope` stops the pop.
+local function stops(envelope)
+  is_stopped = is_stopped or not is_known(envelope)
+  return is_stopped
+end
+
+local function put_back(list, envelopes, from)
+  for place = #envelopes, from, -1 do redis.call('LPUSH', list, envelopes[place]) end
+end
+
 local function take_ready(priority)
   local step = next_step()
   while step > 0 do
     local envelopes = first_of(KEYS[READY + priority], step)
     if #envelopes == 0 then return end
-    for _, envelope in ipairs(envelopes) do deliver(envelope, ended_deliveries(envelope) + 1) end
+    for place, envelope in ipairs(envelopes) do
+      if stops(envelope) then return put_back(KEYS[READY + priority], envelopes, place) end
+      deliver(envelope, ended_deliveries(envelope) + 1)
+    end
     step = next_step()
   end
 end
@@ -120,6 +135,8 @@ if taken > 0 then
     add(queue, 'bytes', -taken_bytes)
   end
   add(queue, 'delivered', taken)
+elseif is_stopped then
+  reply[1] = NEWER
 elseif cleared >= MOST_CLEARED or moved_bytes >= STEP_BYTES then
   reply[2] = 0
 elseif waits_ms > 0 then

@@ -1,6 +1,6 @@
 -- Part of pop.lua, for what time has brought: moves what has fallen due, takes, and says what falls due next.
--- Uses its names (queue, inflight, now, READY, LEASED, lease, room, next_step, deliver, take_ready, moved_bytes),
--- sets `bound` and, where pops are paused, the first of the reply.
+-- Uses its names (queue, inflight, now, READY, LEASED, lease, room, next_step, stops, deliver, take_ready,
+-- moved_bytes), sets `bound` and, where pops are paused, the first of the reply.
 
 local delayed, dead_messages, dead = KEYS[2], KEYS[4], {KEYS[12], KEYS[13], KEYS[14]}
 local grouping = {KEYS[16], KEYS[17], KEYS[READY + 2]}
@@ -14,6 +14,7 @@ local function move_the_due()
     local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'WITHSCORES', 'LIMIT', 0, room(moved_bytes))
     if #due == 0 then return end
     for i = 1, #due, 2 do
+      if stops(due[i]) then return end
       redis.call('ZREM', delayed, due[i])
       redis.call('RPUSH', KEYS[READY + priority_of(due[i])], started(due[i], tonumber(due[i + 1])))
       moved_bytes = moved_bytes + #due[i]
@@ -29,9 +30,11 @@ local function take_expired(priority)
     if #expired == 0 then return end
     for i = 1, #expired, 2 do
       local entry = redis.call('HGET', inflight, expired[i])
+      local envelope = envelope_of(entry)
+      if stops(envelope) then return end
       redis.call('ZREM', leased, expired[i])
       if lease == 0 then redis.call('HDEL', inflight, expired[i]) end
-      deliver(envelope_of(entry), attempt_of(entry) + 1, tonumber(expired[i + 1]))
+      deliver(envelope, attempt_of(entry) + 1, tonumber(expired[i + 1]))
     end
     step = next_step()
   end

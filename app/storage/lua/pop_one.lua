@@ -5,10 +5,10 @@
 --       low, last)
 -- ARGV  1 lease in ms (-1: the queue's own), 2 nonce (16 bytes), 3 and 4 what holds where the queue has no setting:
 --       lease_ms, max_attempts
--- Returns  what pop.lua does; or false, if something has fallen due, nothing is there, pops are paused or the message's
---          time to live is over: then nothing was done
+-- Returns  what pop.lua does; or false, if something has fallen due, nothing is there, pops are paused, the message's
+--          time to live is over or its layout is another one: then nothing was done
 
-local queue, inflight, READY, LEASED, LAST, HAS_TTL, HAS_GROUP = KEYS[1], KEYS[2], 2, 5, 4, 4, 8
+local queue, inflight, READY, LEASED, LAST, LAYOUT, HAS_TTL, HAS_GROUP = KEYS[1], KEYS[2], 2, 5, 4, 1, 4, 8
 
 local own = redis.call('HMGET', queue, 'next_due', 'lease_ms', 'max_attempts')
 local time, bound = redis.call('TIME'), tonumber(own[1] or 0)
@@ -25,7 +25,12 @@ while not envelope and priority < 3 do
 end
 if not envelope then return false end
 
-if string.byte(envelope, 18) % HAS_GROUP >= HAS_TTL then -- clocks.lua
+local layout, flags = string.byte(envelope, 17, 18)
+if layout ~= LAYOUT then
+  redis.call('LPUSH', KEYS[READY + priority], envelope)
+  return false
+end
+if flags % HAS_GROUP >= HAS_TTL then -- clocks.lua
   local left = struct.unpack('>I6', envelope, 29) - now
   if left <= 0 then
     redis.call('LPUSH', KEYS[READY + priority], envelope)

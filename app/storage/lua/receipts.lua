@@ -12,6 +12,7 @@ local function held(inflight, last, id, nonce)
   local place = string.byte(entry, 1)
   if place == LAST and tonumber(redis.call('ZSCORE', last, id)) <= now_ms() then return nil, GONE end
   if string.sub(entry, 4, 19) ~= nonce then return nil, LEASE_LOST end
+  if string.byte(entry, 36) ~= LAYOUT then return nil, NEWER end
   return entry, place
 end
 

@@ -7,7 +7,8 @@
 -- ARGV  1 dead_ttl_ms where the queue has no setting, 2 most letters, 3 and 4 earliest and latest death (ms),
 --       5 reason (its place, 0: any), 6 channel of hints, 7 the queue's name,
 --       then the ids to give back (none: all that the filter lets through)
--- Returns  false if there is no such queue, else how many were moved, how many that were asked for remain, now (ms)
+-- Returns  false if there is no such queue, else how many were moved (-2 if the first one has another layout: then
+--          nothing was done), how many that were asked for remain, now (ms)
 
 --@include receipts
 --@include dead_letters
@@ -62,7 +63,12 @@ local moved, bytes, died = 0, 0, 0
 for _, item in ipairs(asked) do
   if moved >= most or bytes + promoted.bytes >= STEP_BYTES then break end
   local id, source = item[2], item[3]
-  local envelope = wound_up(with_ended_deliveries(envelope_at(id, source), 0))
+  local letter = envelope_at(id, source)
+  if not is_known(letter) then
+    if moved == 0 then return {NEWER} end
+    break
+  end
+  local envelope = wound_up(with_ended_deliveries(letter, 0))
   redis.call('ZREM', sets[source], id)
   redis.call('HDEL', source == SPENT and inflight or dead_messages, id)
   if has_group(envelope) then
