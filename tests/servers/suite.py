@@ -2,7 +2,8 @@
 
     python -m tests.servers.suite [--short] [--only 'Redis 7.0']
 
-The long form writes its table into docs/explanation/servers.md; the short one only prints it.
+The long form writes its table into docs/explanation/servers.md, or with --only the row of one server; the short one
+only prints it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,10 +69,11 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     servers = [server for server in SERVERS if asked.only in {None, server.name}]
     results = {server: run(server, short=asked.short) for server in servers}
-    found = report(results)
-    print(f"\n{found}")
-    if not asked.short and asked.only is None:
-        write(found)
+    rows = [row(server, result) for server, result in results.items()]
+    notes = [note for server, result in results.items() for note in notes_on(server, result)]
+    print(f"\n{page(rows, notes)}")
+    if not asked.short:
+        write(rows, notes)
     return int(any(result.failed or not result.passed for result in results.values()))
 
 
@@ -101,18 +104,21 @@ def read(told: ET.Element, seconds: float) -> Result:
     return Result(len(cases) - len(failed) - len(reasons), names, Counter(reasons), seconds)
 
 
-def report(results: dict[Server, Result]) -> str:
-    """The table, and below it why tests were skipped, as Markdown."""
-    rows = [
-        (server.name, result.passed, len(result.failed), result.skipped.total(), *traits(server))
-        for server, result in results.items()
-    ]
-    lines = [tabulate(rows, HEAD, tablefmt="github", numalign="left")]
-    for server, result in results.items():
-        lines += [f"- {server.name}, failed: {name}" for name in result.failed]
-        lines += [f"- {server.name}, skipped {count}: {reason}" for reason, count in sorted(result.skipped.items())]
-    lines.insert(1, "")
-    return "\n".join(lines).rstrip() + "\n"
+def row(server: Server, result: Result) -> tuple[str, ...]:
+    counts = (result.passed, len(result.failed), result.skipped.total())
+    return server.name, *map(str, counts), *traits(server)
+
+
+def notes_on(server: Server, result: Result) -> list[str]:
+    """Which tests failed, and why others were skipped."""
+    failed = [f"- {server.name}, failed: {name}" for name in result.failed]
+    return failed + [f"- {server.name}, skipped {count}: {reason}" for reason, count in sorted(result.skipped.items())]
+
+
+def page(rows: Iterable[tuple[str, ...]], notes: Iterable[str]) -> str:
+    """The table, and below it the notes, as Markdown."""
+    table = tabulate(rows, HEAD, tablefmt="github", disable_numparse=True)
+    return "\n".join([table, "", *notes]).rstrip() + "\n"
 
 
 def traits(server: Server) -> tuple[str, ...]:
@@ -134,11 +140,22 @@ def _can_prove(redis: PrivateRedis) -> bool:
         return True
 
 
-def write(found: str) -> None:
-    """Puts what was found between the marks of the page."""
+def write(rows: Iterable[tuple[str, ...]], notes: Iterable[str]) -> None:
+    """Puts what was found between the marks of the page, in the place of what was found on the same servers before."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
+    told, _, after = rest.partition(END)
+    by_name = {line.split("|")[1].strip(): tuple(cells(line)) for line in told.splitlines() if line.startswith("|")}
+    by_name |= {each[0]: each for each in rows}
+    fresh = tuple(f"- {each[0]}, " for each in rows)
+    kept = [line for line in told.splitlines() if line.startswith("- ") and not line.startswith(fresh)]
+    all_rows = [by_name[server.name] for server in SERVERS if server.name in by_name]
+    found = page(all_rows, sorted([*kept, *notes]))
     PAGE.write_text(f"{before}{BEGIN}\n{found}\n{END}{after}", encoding="utf-8")
+
+
+def cells(line: str) -> list[str]:
+    """Of a row of a Markdown table."""
+    return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
 if __name__ == "__main__":
