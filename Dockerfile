@@ -11,7 +11,7 @@ RUN python -m venv --without-pip venv \
 
 COPY wsgi.py .
 COPY app app
-COPY deploy/gunicorn.conf.py deploy/with_granian.py deploy/
+COPY deploy/gunicorn.conf.py deploy/patient_worker.py deploy/with_granian.py deploy/
 # The root is read-only, so bytecode is made here; nothing can change a source later, so it is never compared with it.
 # Other users must be able to read what a strict umask checked out.
 RUN python -m compileall -q --invalidation-mode unchecked-hash . \

@@ -40,6 +40,10 @@ floods:  ## 10,000 wrong logins from 250 addresses: none gets in, others are ser
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.concurrency.floods $(ARGS)
 
+overload:  ## Ten times the connections that fit, slow clients, endless bodies, a frozen Redis: who is refused, how fast
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m tests.chaos.overload $(ARGS)
+
 script-cost:  ## Measure what each script costs inside Redis, a thousand and a million messages deep
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m bench.script_cost $(ARGS)

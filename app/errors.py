@@ -116,6 +116,10 @@ class NotDurable(PulpoError):
         self.ids = tuple(ids)
 
 
+class Overloaded(PulpoError):
+    """The request waited too long for a thread, and was not looked at."""
+
+
 class StoreUnavailable(PulpoError):
     """Redis or the user table does not answer, or refuses to."""
 

@@ -1,6 +1,7 @@
 """How gunicorn runs Pulpo; workers, threads and address come from PULPO_* settings."""
 
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -21,9 +22,13 @@ _settings = Settings.from_env()
 
 bind = _settings.bind
 wsgi_app = "wsgi:app"
-worker_class = "gthread"
+worker_class = "deploy.patient_worker.PatientWorker"
 workers = _settings.workers
 threads = _settings.threads
+
+# Each connection takes a file, and many systems give a process 1,024 unless it asks for more.
+_, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_most_files, _most_files))
 
 # The app connects to nothing before its first request, so it can be loaded once and shared.
 preload_app = True
@@ -36,6 +41,7 @@ keepalive = 75  # seconds; longer than nginx keeps its own side, so that nginx c
 timeout = 60
 graceful_timeout = 30  # longer than the longest wait of a pop
 backlog = 512
+worker_connections = threads + 512
 limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 8190
@@ -51,7 +57,7 @@ control_socket_disable = True
 def post_worker_init(worker: Any) -> None:
     """Lets a worker that is told to stop answer those who wait, instead of letting them wait on."""
     stop = signal.getsignal(signal.SIGTERM)
-    queues = worker.wsgi.extensions["pulpo"].queues
+    queues = worker.app_of_pulpo.extensions["pulpo"].queues
 
     def answer_and_stop(number: int, frame: FrameType | None) -> None:
         queues.stop_waiting()

@@ -212,7 +212,7 @@ def _refusals(rule: Rule, needs: str, declared: Operation) -> dict[int, list[typ
     """The errors that a route may answer, by status."""
     kinds: list[type[PulpoError]] = list(declared.raises)
     if needs != OPEN:
-        kinds += [errors.Unauthenticated, errors.StoreUnavailable]
+        kinds += [errors.Unauthenticated, errors.StoreUnavailable, errors.Overloaded]
     if needs not in {OPEN, SIGNED_IN}:
         kinds.append(errors.Forbidden)
     if declared.body is not None:

@@ -1,0 +1,75 @@
+"""The short form of `make overload`: slow clients, bodies without end and waiters, all at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.overload import (
+    Fault,
+    Result,
+    announce_gigabytes,
+    measure,
+    send_without_end,
+    stay_silent,
+    trickle_a_body,
+    trickle_a_head,
+    wait,
+)
+from tests.service import SERVER, Service, running
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(SERVER == "granian", reason="granian gives a slow body all the time that it wants"),
+]
+LOADS = (
+    Fault("silent", stay_silent, 100),
+    Fault("heads", trickle_a_head, 100),
+    Fault("bodies", trickle_a_body, 100),
+    Fault("endless", send_without_end, 5),
+    Fault("announced", announce_gigabytes, 5),
+    Fault("waiters", wait, 50),
+)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with running(PULPO_WORKERS="1", PULPO_THREADS="4") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def results(service: Service) -> dict[str, Result]:
+    """What became of each load, while all of them lay on a service of four threads."""
+
+    async def all_at_once() -> list[Result]:
+        return await asyncio.gather(*(measure(service, load) for load in LOADS))
+
+    return {load.name: result for load, result in zip(LOADS, asyncio.run(all_at_once()), strict=True)}
+
+
+def test_who_is_silent_or_slow_is_cut_off_or_refused(results: dict[str, Result]) -> None:
+    assert set(results["silent"].outcomes) == {"cut off"}
+    assert set(results["heads"].outcomes) == {"cut off", "503 later"}
+    assert set(results["bodies"].outcomes) <= {"400", "503 later"}
+    assert max(result.slowest_seconds for result in results.values()) < 20
+
+
+def test_a_body_without_end_is_cut_off(results: dict[str, Result]) -> None:
+    for name in ("endless", "announced"):
+        assert set(results[name].outcomes) <= {"413", "400", "503 later", "cut off"}
+
+
+def test_everybody_who_waits_is_answered(results: dict[str, Result]) -> None:
+    assert set(results["waiters"].outcomes) <= {"200", "200 later", "503 later"}
+
+
+def test_health_answers_meanwhile_and_pushes_go_on_afterwards(results: dict[str, Result]) -> None:
+    for result in results.values():
+        assert result.live.failed == 0
+        assert max(result.live.milliseconds) < 2000
+        assert result.recovered_seconds < 5
+        before, most, _after = result.megabytes
+        assert most < before + 100
