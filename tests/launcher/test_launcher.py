@@ -79,7 +79,9 @@ def test_redis_is_started_again_when_it_dies(service: Service) -> None:
     first.kill()
     wait_until(lambda: not runs(first))
     headers = {"Authorization": f"Bearer {service.token()}"}
-    wait_until(lambda: httpx.get(f"{service.url}/count", headers=headers).status_code == 200)
+    counts = f"{service.url}/count"
+    # Each worker finds out by a request of its own that its connection broke.
+    wait_until(lambda: all(httpx.get(counts, headers=headers).status_code == 200 for _ in range(20)))
     assert service.call("/pop")["message"] == "kept"
 
 
