@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -59,12 +60,10 @@ class PrivateRedis:
 
     def _add_user(self, client: Redis) -> None:
         server = client.info("server")
-        version = tuple(map(int, server["redis_version"].split(".")[:2]))
+        version = _version(server["redis_version"])
         self.knows_waitaof = version >= (7, 2)
         self.proves_by_waiting = version >= (8, 0) and "valkey_version" not in server
-        rules = ACL_RULES.read_text(encoding="ascii").split()
-        if not self.knows_waitaof:
-            rules = [rule for rule in rules if rule not in UNKNOWN_BEFORE_7_2]
+        rules = acl_rules(knows_waitaof=self.knows_waitaof)
         command = ["ACL", "SETUSER", "pulpo", "reset", "on", f">{self._password}", *rules]
         client.execute_command(*command)  # type: ignore[no-untyped-call]
 
@@ -87,6 +86,24 @@ class PrivateRedis:
     def thaw(self) -> None:
         """Makes it go on."""
         self.process.send_signal(signal.SIGCONT)
+
+
+def acl_rules(*, knows_waitaof: bool) -> list[str]:
+    """What a server of Redis 7.2 and newer, or an older one, lets the user `pulpo` do."""
+    rules = ACL_RULES.read_text(encoding="ascii").split()
+    return rules if knows_waitaof else [rule for rule in rules if rule not in UNKNOWN_BEFORE_7_2]
+
+
+def rules_for(program: str) -> list[str]:
+    """The same for a server that does not run yet."""
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+    version = re.search(r" v=(\d+\.\d+)", told)
+    assert version is not None, told
+    return acl_rules(knows_waitaof=_version(version[1]) >= (7, 2))
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")[:2]))
 
 
 def _answers(client: Redis) -> bool:
