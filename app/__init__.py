@@ -39,7 +39,6 @@ from app.services.token_keys import all_of
 from app.services.tokens import Tokens
 from app.services.waiting import LongPoll
 from app.settings import InvalidSettings, Settings
-from app.storage.lines import Lines
 from app.storage.login_limits import RedisLoginLimits
 from app.storage.queue_index import QueueIndex
 from app.storage.redis_catalog import RedisQueueCatalog
@@ -118,7 +117,8 @@ def make_tokens(settings: Settings) -> Tokens:
 def _services(settings: Settings) -> Services:
     redis, prefix = connect(settings.redis_address.reveal()), settings.redis_prefix
     index = QueueIndex(redis, prefix=prefix, most=settings.max_queues)
-    probe = RedisHealthProbe(redis, prefix=prefix, replicas=settings.durable_replicas)
+    replicas = settings.replicas_of_durable
+    probe = RedisHealthProbe(redis, prefix=prefix, replicas=replicas)
     engine = make_engine(settings.database_address.reveal())
     users_table = SqlUserStore(engine)
     audit_log = SqlAudit(engine, days=settings.audit_days)
@@ -132,9 +132,7 @@ def _services(settings: Settings) -> Services:
     )
     return Services(
         queues=MessageQueue(
-            RedisQueueStore(
-                redis, Lines(redis), index, DurabilityProof(replicas=settings.durable_replicas), prefix=prefix
-            ),
+            RedisQueueStore(redis, index, DurabilityProof(replicas=replicas), prefix=prefix),
             LongPoll(RedisHints(redis, prefix=prefix), most=settings.threads - SPARE_THREADS),
         ),
         catalog=QueueCatalog(RedisQueueCatalog(redis, index, prefix=prefix), audit_log),

@@ -151,9 +151,13 @@ def make_first_admin(settings: Settings, accounts: Accounts) -> str | None:
 def warn_of_unreachable_redis(settings: Settings) -> None:
     """Says at once what `/health` says from then on; Redis may come later, so it is no reason not to start."""
     try:
-        RedisHealthProbe(connect(settings.redis_address.reveal()), prefix=settings.redis_prefix, replicas=0).write()
+        servers = connect(settings.redis_address.reveal())
+        of_a_part = RedisHealthProbe(servers, prefix=settings.redis_prefix, replicas=0).write()
     except (StoreFull, StoreUnavailable) as error:
         log.warning("the Redis of PULPO_REDIS_URL: %s Until it does, pushes and pops are answered 503.", error)
+    else:
+        if of_a_part is not None:
+            log.warning("the Redis of PULPO_REDIS_URL: %s", of_a_part)
 
 
 def check_address(bind: str) -> None:

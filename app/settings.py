@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from app.people import PASSWORD_RULE, USERNAME, is_password
+from app.redis_url import parse_redis_url
 
 SECRET_FILE_NAME = "secret"  # noqa: S105 - a file's name
 MIN_SECRET_LENGTH = 32
@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_message_bytes: Annotated[int, Meta(ge=1, le=1_048_576)] = 262_144
     max_request_bytes: Annotated[int, Meta(ge=1024, le=67_108_864)] = 16_777_216
     max_queues: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
-    durable_replicas: Annotated[int, Meta(ge=0, le=16)] = 0
+    durable_replicas: Annotated[int, Meta(ge=0, le=16)] | None = None
     max_depth: Annotated[int, Meta(ge=1, le=256)] = 128
     token_lifetime_seconds: Annotated[int, Meta(ge=60, le=2_592_000)] = 3600
     token_key_files: str = ""
@@ -145,6 +145,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.redis_url or Secret(f"unix://{self.redis_socket}")
 
     @property
+    def replicas_of_durable(self) -> int:
+        """How many replicas a durable push waits for: as it is set, else 1 where a replica takes over by itself."""
+        if self.durable_replicas is not None:
+            return self.durable_replicas
+        return 0 if parse_redis_url(self.redis_address.reveal()).topology == "standalone" else 1
+
+    @property
     def database_address(self) -> Secret:
         """The SQLAlchemy URL of the user table, given or in the data directory."""
         return self.database_url or Secret(f"sqlite:///{self.data_dir.absolute() / 'pulpo.db'}")
@@ -173,6 +180,8 @@ def _convert(kind: type, value: str) -> Any:
 def _what_may_be(kind: Any) -> str:
     """What a setting takes, in words."""
     match msgspec.inspect.type_info(kind):
+        case msgspec.inspect.UnionType(types=(msgspec.inspect.IntType(ge=least, le=most), *_)):
+            return f"a whole number from {least} to {most}"
         case msgspec.inspect.Metadata(extra_json_schema={"description": str(description)}):
             return description
         case msgspec.inspect.LiteralType(values=values):
@@ -191,18 +200,6 @@ def _kept_secret(data_dir: Path) -> Secret:
         return Secret("")
 
 
-def _is_redis_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return (
-            parts.scheme in {"redis", "rediss", "unix"}
-            and (parts.port is None or parts.port > 0)
-            and not parts.fragment
-        )
-    except ValueError:  # its message would show a part of the password
-        return False
-
-
 def _faults_across(values: dict[str, Any]) -> list[str]:
     faults = []
     secrets = values["secret"].reveal().split(",")
@@ -214,11 +211,11 @@ def _faults_across(values: dict[str, Any]) -> list[str]:
     if password is not None and not is_password(password.reveal()):
         faults.append(f"PULPO_ADMIN_PASSWORD: {PASSWORD_RULE}")
     redis_url = values.get("redis_url")
-    if redis_url is not None and not _is_redis_url(redis_url.reveal()):
-        faults.append(
-            "PULPO_REDIS_URL: must be redis://, rediss:// or unix:// with special characters of the password"
-            " percent-encoded"
-        )
+    if redis_url is not None:
+        try:
+            parse_redis_url(redis_url.reveal())
+        except ValueError as error:
+            faults.append(f"PULPO_REDIS_URL: {error}")
     for part in filter(str.strip, values.get("trusted_proxies", "").split(",")):
         try:
             ipaddress.ip_network(part.strip())

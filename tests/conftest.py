@@ -214,5 +214,5 @@ def client_of(app: Flask, username: str) -> FlaskClient:
 
 def close(app: Flask) -> None:
     services: Services = app.extensions[EXTENSION]
-    services.health._redis._client.connection_pool.disconnect(inuse_connections=False)  # type: ignore[attr-defined]
+    services.health._redis._servers.close()  # type: ignore[attr-defined]
     services.accounts._users._engine.dispose()  # type: ignore[attr-defined]

@@ -164,6 +164,7 @@ class Topology:
         self.password = options.password
         self.program = options.program or os.environ.get("REDIS_SERVER") or find_server()
         self.processes: list[Node] = []
+        self.url = ""
 
     def __enter__(self) -> Self:
         try:
@@ -193,7 +194,16 @@ class Topology:
 
     def denied(self) -> list[str]:
         """What the user `pulpo` was not allowed to do anywhere, though it tried."""
-        return [what for node in self.processes if node.runs for what in node.denied()]
+        return [what for node in self.processes if node.is_awake for what in node.denied()]
+
+    def primaries(self) -> list[Node]:
+        """The nodes that take writes."""
+        raise NotImplementedError
+
+    def empty(self) -> None:
+        """Removes all that was written."""
+        for node in self.primaries():
+            node.ask("FLUSHALL")
 
     def heal(self) -> None:
         """Wakes and starts whatever does not run, and returns once all is as at the beginning."""
@@ -280,6 +290,9 @@ class SentinelSet(Topology):
                 _, port = sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
                 return next(node for node in self.nodes if node.port == int(port))
         raise AssertionError("no sentinel answers")
+
+    def primaries(self) -> list[Node]:
+        return [self.primary()]
 
     def replicas(self) -> list[Node]:
         primary = self.primary()

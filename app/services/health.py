@@ -59,15 +59,16 @@ class Health:
         return {name: Check("pass") if what is None else Check("warn", what) for name, what in found.items()}
 
 
-def _look(probe: Callable[[], None]) -> Check:
+def _look(probe: Callable[[], str | None]) -> Check:
+    """`probe` says what is wrong with a part, and raises where the whole fails."""
     try:
-        probe()
+        of_a_part = probe()
     except StoreFull as error:
         # Pops and acks still work, and only they can make room: the node must keep its traffic.
         return Check("warn", error.detail)
     except StoreUnavailable as error:
         return Check("fail", error.detail)
-    return Check("pass")
+    return Check("pass") if of_a_part is None else Check("warn", of_a_part)
 
 
 def _worst(statuses: list[Status]) -> Status:

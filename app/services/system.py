@@ -57,8 +57,8 @@ class System:
         self._now = now
         self._started_at = now()
 
-    def measures(self) -> dict[str, float]:
-        """Figures of Redis, by the name of a metric. Raises `StoreUnavailable`."""
+    def measures(self) -> dict[str, dict[str, float]]:
+        """Figures of each primary of Redis by the name of a metric, by its slots. Raises `StoreUnavailable`."""
         return self._redis.measures()
 
     def describe(self) -> Info:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, NamedTuple, Protocol
 
 from hiredis import pack_command
 from redis import Connection, Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.client import PubSub
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+
+from app.redis_url import Topology
 
 IDLE_SECONDS = 1.0
 SPARE_SECONDS = 5.0
+
+Command = Sequence[Any]
 
 
 class Commands(Protocol):
@@ -20,16 +26,54 @@ class Commands(Protocol):
     def execute_command(self, *command: Any) -> Any: ...
 
 
+class Held(Commands, Protocol):
+    """One connection for several commands; `redis` is redis-py's client of it."""
+
+    @property
+    def redis(self) -> Redis: ...
+
+
+class Shard(NamedTuple):
+    """A primary: its slots in a Cluster, else nothing; a client of it; and a key that lies on it."""
+
+    slots: str
+    client: Redis
+    key: str
+
+
+class Servers(Commands, Protocol):
+    """The servers of one Redis, however many: all that storage asks of them. Each raises what redis-py raises."""
+
+    topology: Topology
+
+    def execute_commands(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies to `commands`, in one round trip a server; a refusal of one stands in its place, not raised."""
+
+    def hold(self, key: str) -> AbstractContextManager[Held]:
+        """A connection to the server that has `key`, nobody else's for as long as the block runs."""
+
+    def shards(self, base: str) -> list[Shard]:
+        """Every primary, with a key that begins with `base`."""
+
+    def subscriber(self) -> PubSub:
+        """What hears all that is published."""
+
+    def close(self) -> None:
+        """Closes the connections that nobody uses."""
+
+
 class Lines:
     """Sends each command once, on the connection that was used last: one send and one receive a command.
 
     A pool asks every connection whether it still stands before it gives it out, which costs more than the command
-    itself. Here only one that lay idle is asked. When one breaks, most likely all have: those that lie here go back to
-    the pool, closed. A process that has used them must not fork: parent and child would share connections.
+    itself. Here only one that lay idle is asked. When one breaks, or leads to what is no primary any more, most likely
+    all do: those that lie here and in the pool are closed, and the next one looks for the server anew. A process that
+    has used them must not fork: parent and child would share connections.
     """
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
+    def __init__(self, client: Redis, *, topology: Topology = "standalone") -> None:
+        self.client = client
+        self.topology = topology
         self._free: list[tuple[Connection, float]] = []  # and when it was used last
 
     def execute_command(self, *command: Any) -> Any:
@@ -39,23 +83,62 @@ class Lines:
         try:
             connection.send_packed_command([packed], check_health=False)  # type: ignore[no-untyped-call]
             reply = connection.read_response(disable_decoding=True)
-        except ResponseError:
-            self._give_back(connection)
+        except ResponseError as error:
+            if isinstance(error, ReadOnlyError):
+                self._discard_all(connection)
+            else:
+                self._give_back(connection)
             raise
         except BaseException:
-            self._discard(connection)
-            with suppress(IndexError):  # other threads take from it, too
-                while True:
-                    self._discard(self._free.pop()[0])
+            self._discard_all(connection)
             raise
         self._give_back(connection)
         return reply
+
+    def execute_commands(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies to `commands`, sent together; a refusal of one stands in its place."""
+        packed = [pack_command(tuple(command)) for command in commands]
+        connection = self._take()
+        try:
+            connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]
+            replies = [_reply_or_refusal(connection) for _ in commands]
+        except BaseException:
+            self._discard_all(connection)
+            raise
+        if any(isinstance(reply, ReadOnlyError) for reply in replies):
+            self._discard_all(connection)
+        else:
+            self._give_back(connection)
+        return replies
+
+    @contextmanager
+    def hold(self, key: str) -> Iterator[Held]:  # noqa: ARG002 - all keys are on this server
+        """A connection for the block alone; if something goes wrong on it, the others are closed as well."""
+        try:
+            with hold_one(self.client) as held:
+                yield held
+        except BaseException:
+            self.close()
+            raise
+
+    def shards(self, base: str) -> list[Shard]:
+        return [Shard("", self.client, base)]
+
+    def subscriber(self) -> PubSub:
+        return self.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call,no-any-return]
+
+    def close(self) -> None:
+        """Closes the connections that nobody uses."""
+        with suppress(IndexError):  # other threads take from it, too
+            while True:
+                self._discard(self._free.pop()[0])
+        self.client.connection_pool.disconnect(inuse_connections=False)
 
     def _take(self) -> Connection:
         try:
             connection, used_at = self._free.pop()
         except IndexError:
-            return self._client.connection_pool.get_connection()
+            return self.client.connection_pool.get_connection()
         if time.monotonic() - used_at > IDLE_SECONDS and _is_broken(connection):
             connection.disconnect()  # type: ignore[no-untyped-call]
         return connection
@@ -63,12 +146,50 @@ class Lines:
     def _give_back(self, connection: Connection) -> None:
         now = time.monotonic()
         self._free.append((connection, now))
-        if now - self._free[0][1] > SPARE_SECONDS:  # it lay below all others: there are more than are needed
-            self._discard(self._free.pop(0)[0])
+        try:
+            if now - self._free[0][1] > SPARE_SECONDS:  # it lay below all others: there are more than are needed
+                self._discard(self._free.pop(0)[0])
+        except IndexError:  # other threads took them all
+            return
+
+    def _discard_all(self, connection: Connection) -> None:
+        self._discard(connection)
+        self.close()
 
     def _discard(self, connection: Connection) -> None:
         connection.disconnect()  # type: ignore[no-untyped-call]
-        self._client.connection_pool.release(connection)
+        self.client.connection_pool.release(connection)
+
+
+class _HeldConnection:
+    """A connection of a pool; redis-py keeps to one."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    def execute_command(self, *command: Any) -> Any:
+        return self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def hold_one(client: Redis) -> Iterator[Held]:
+    """A connection of `client`'s pool, which gets it back; closed if something went wrong."""
+    one: Redis = client.client()  # type: ignore[no-untyped-call]
+    with one:
+        try:
+            yield _HeldConnection(one)
+        except BaseException:
+            if one.connection is not None:
+                # What it may still say is for nobody.
+                one.connection.disconnect()  # type: ignore[no-untyped-call]
+            raise
+
+
+def _reply_or_refusal(connection: Connection) -> Any:
+    try:
+        return connection.read_response(disable_decoding=True)
+    except ResponseError as error:
+        return error
 
 
 def _is_broken(connection: Connection) -> bool:

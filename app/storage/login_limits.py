@@ -11,12 +11,14 @@ from contextlib import suppress
 from typing import TypeVar
 
 from limits import RateLimitItem, parse, parse_many
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import MemoryStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
-from redis import Redis
 from redis.exceptions import RedisError
 
+from app.errors import StoreFull, StoreUnavailable
 from app.storage.keys import login_counters
+from app.storage.lines import Commands
+from app.storage.scripts import Script
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +38,8 @@ Result = TypeVar("Result")
 class RedisLoginLimits:
     """Fixed windows. Every process sees the same counters, unless Redis is down: then each has its own."""
 
-    def __init__(self, client: Redis, *, prefix: str) -> None:
-        pool = client.connection_pool
-        self._shared = FixedWindowRateLimiter(
-            RedisStorage("redis://", connection_pool=pool, key_prefix=login_counters(prefix))
-        )
+    def __init__(self, commands: Commands, *, prefix: str) -> None:
+        self._shared = FixedWindowRateLimiter(_Counters(commands, prefix=login_counters(prefix)))
         self._memory: MemoryStorage | None = None  # it starts a thread, so not before it is needed
         self._memory_until = 0.0
 
@@ -81,12 +80,49 @@ class RedisLoginLimits:
         if time.monotonic() >= self._memory_until:
             try:
                 return use(self._shared)
-            except RedisError as error:
+            except (RedisError, StoreUnavailable, StoreFull) as error:
                 log.warning("logins are counted in memory for a while: %s", error)
                 self._memory_until = time.monotonic() + WITHOUT_REDIS_SECONDS
         if self._memory is None or len(self._memory.storage) > MOST_REMEMBERED:
             self._memory = MemoryStorage()
         return use(FixedWindowRateLimiter(self._memory))
+
+
+class _Counters(Storage):
+    """Counters in Redis for `limits`, over our own lines: its own storage for a Cluster connects when it is made."""
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, commands: Commands, *, prefix: str) -> None:
+        super().__init__()
+        self._commands = commands
+        self._prefix = prefix
+        self._count_up = Script("count_up")
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return RedisError
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        return int(self._count_up.run(self._commands, [self._name(key)], [amount, expiry]))
+
+    def get(self, key: str) -> int:
+        return int(self._commands.execute_command("GET", self._name(key)) or 0)
+
+    def get_expiry(self, key: str) -> float:
+        return max(int(self._commands.execute_command("TTL", self._name(key))), 0) + time.time()
+
+    def clear(self, key: str) -> None:
+        self._commands.execute_command("DEL", self._name(key))
+
+    def check(self) -> bool:
+        raise NotImplementedError  # /health asks elsewhere
+
+    def reset(self) -> int | None:
+        raise NotImplementedError  # it would have to look at every key
+
+    def _name(self, key: str) -> str:
+        return f"{self._prefix}:{key}"
 
 
 class _Who:

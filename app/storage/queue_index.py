@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from redis import Redis
-
 from app.errors import TooManyQueues
 from app.storage.keys import queue_index
+from app.storage.lines import Commands
 from app.storage.redis_client import translating_errors
 from app.storage.scripts import Script
 
@@ -16,8 +15,8 @@ NO_LIMIT = 2**53
 class QueueIndex:
     """Knows which names it has listed, so that a push to a queue that is in use costs nothing more."""
 
-    def __init__(self, client: Redis, *, prefix: str, most: int) -> None:
-        self._client = client
+    def __init__(self, commands: Commands, *, prefix: str, most: int) -> None:
+        self._commands = commands
         self._key = queue_index(prefix)
         self._most = most
         self._listed: set[str] = set()
@@ -37,7 +36,7 @@ class QueueIndex:
 
     def _add(self, queue: str, most: int) -> None:
         self._listed.discard(queue)
-        if not self._enlist.run(self._client, [self._key], [queue, most]):
+        if not self._enlist.run(self._commands, [self._key], [queue, most]):
             raise TooManyQueues(f"There are {most} queues, as many as PULPO_MAX_QUEUES allows; delete some.")
         if len(self._listed) >= MAX_REMEMBERED_QUEUES:
             self._listed.clear()
@@ -47,10 +46,12 @@ class QueueIndex:
         """Strikes `queue` off."""
         self._listed.discard(queue)
         with translating_errors():
-            self._client.zrem(self._key, queue)
+            self._commands.execute_command("ZREM", self._key, queue)
 
     def page(self, *, after: str, limit: int) -> list[str]:
         """Up to `limit` names in the order of their bytes, beyond `after`."""
         with translating_errors():
-            names = self._client.zrangebylex(self._key, f"({after}" if after else "-", "+", start=0, num=limit)
-        return [bytes(name).decode() for name in names]  # type: ignore[arg-type]
+            names: list[bytes] = self._commands.execute_command(
+                "ZRANGEBYLEX", self._key, f"({after}" if after else "-", "+", "LIMIT", 0, limit
+            )
+        return [name.decode() for name in names]

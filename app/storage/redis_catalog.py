@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
-from redis import Redis
 
 from app.errors import Fault, Invalid, PreconditionFailed, StoreFull, StoreUnavailable
 from app.models import (
@@ -27,6 +26,7 @@ from app.models import (
 )
 from app.storage.envelope import unseal
 from app.storage.keys import QueueKeys, hint_channel
+from app.storage.lines import Servers
 from app.storage.queue_index import QueueIndex
 from app.storage.replies import counts_of, new_incarnation, queue_not_found
 from app.storage.scripts import Script
@@ -43,8 +43,8 @@ _DEAD_TTL_MS = QueueSettings().dead_ttl_ms
 class RedisQueueCatalog:
     """Speaks of bytes and milliseconds; checks no permission and no limit."""
 
-    def __init__(self, client: Redis, index: QueueIndex, *, prefix: str) -> None:
-        self._client = client
+    def __init__(self, servers: Servers, index: QueueIndex, *, prefix: str) -> None:
+        self._servers = servers
         self._index = index
         self._prefix = prefix
         self._configure = Script("configure")
@@ -68,7 +68,7 @@ class RedisQueueCatalog:
         names = QueueSettings.__struct_fields__
         parts = (part for pair in given.items() for part in pair)
         args = [new_incarnation(), len(names), len(tags), *tags, *names, *parts]
-        is_new, flat = self._configure.run(self._client, [keys.queue], args)
+        is_new, flat = self._configure.run(self._servers, [keys.queue], args)
         if is_new == WRONG_TAG:
             raise PreconditionFailed("The queue is not as If-Match says: it was changed since, or is not there.")
         if is_new:  # a deletion may have struck it off since
@@ -87,7 +87,7 @@ class RedisQueueCatalog:
             return []
         all_keys = [QueueKeys.of(self._prefix, queue) for queue in queues]
         sets = [[*keys.counted, keys.waiting] for keys in all_keys]
-        replies = self._describe.run_for_each(self._client, sets, [_DEAD_TTL_MS])
+        replies = self._describe.run_for_each(self._servers, sets, [_DEAD_TTL_MS])
         return [None if reply is None else _description(reply) for reply in replies]
 
     def pause(self, queue: str, operations: Sequence[Operation], *, until_ms: int) -> Pauses:
@@ -112,7 +112,7 @@ class RedisQueueCatalog:
         """
         self._index.remove(queue)
         try:
-            existed = self._delete.run(self._client, QueueKeys.of(self._prefix, queue).all_content, [])
+            existed = self._delete.run(self._servers, QueueKeys.of(self._prefix, queue).all_content, [])
         except StoreUnavailable:
             with suppress(StoreUnavailable, StoreFull):
                 self._index.keep(queue)  # it is there still, as far as anybody knows
@@ -147,11 +147,11 @@ class RedisQueueCatalog:
         if not queues:
             return []
         keys = [QueueKeys.of(self._prefix, queue).counted for queue in queues]
-        replies = self._count.run_for_each(self._client, keys, [_DEAD_TTL_MS, 1])
+        replies = self._count.run_for_each(self._servers, keys, [_DEAD_TTL_MS, 1])
         return [None if reply is None else counts_of(reply) for reply in replies]
 
     def _run(self, script: Script, queue: str, keys: list[str], args: list[Any]) -> Any:
-        reply = script.run(self._client, keys, args)
+        reply = script.run(self._servers, keys, args)
         if reply is None:
             raise queue_not_found(queue)
         return reply

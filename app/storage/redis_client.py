@@ -1,14 +1,17 @@
-"""Makes the redis-py client, and turns its errors into ours."""
+"""Connects to Redis, and turns redis-py's errors into ours."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from redis import ConnectionPool, Redis
+from redis import Connection, ConnectionPool, Redis, SSLConnection
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
@@ -24,17 +27,31 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from app.errors import PulpoError, StoreFull, StoreUnavailable
+from app.redis_url import Address, RedisUrl, parse_redis_url
+from app.storage.cluster import ClusterLines
+from app.storage.lines import Lines, Servers
+from app.storage.sentinels import Sentinels
+from app.storage.slots import Slots, tell_slots
 
 log = logging.getLogger(__name__)
 
 # Together they keep all Redis work of a request under 5 s: a connection may have to be made first.
 CONNECT_TIMEOUT_SECONDS = 1.0
 COMMAND_TIMEOUT_SECONDS = 2.0
+LOOK_TIMEOUT_SECONDS = 0.5  # for one server of a Cluster to tell the slots; others may be asked
 NO_LIMIT = 2**31  # threads are what limits connections: each holds one or two at most
+OPTIONS: dict[str, Any] = {
+    "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+    "socket_timeout": COMMAND_TIMEOUT_SECONDS,
+    "retry": Retry(NoBackoff(), 0),
+    "client_name": "pulpo",
+    "max_connections": NO_LIMIT,
+}
 
 # What a server answers that cannot take commands now; redis-py has no classes for these.
 REFUSALS = ("MISCONF", "NOREPLICAS", "BUSY ", "UNKILLABLE")
 UNUSABLE = (
+    AskError,  # MOVED, too: it was followed for long enough
     AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
@@ -46,17 +63,51 @@ UNUSABLE = (
 )
 
 
-def connect(url: str) -> Redis:
-    """A client that connects when it is first used, gives up in bounded time and sends nothing twice."""
-    pool = ConnectionPool.from_url(
-        url,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_timeout=COMMAND_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        client_name="pulpo",
-        max_connections=NO_LIMIT,
+def connect(url: str) -> Servers:
+    """The servers that `url` names. It connects when they are first used, gives up in bounded time, and sends nothing
+    twice. Raises `ValueError`, as `parse_redis_url` does.
+    """
+    told = parse_redis_url(url)
+    if told.topology == "standalone":
+        return Lines(Redis(connection_pool=ConnectionPool.from_url(told.one_server, **OPTIONS)))
+    options = {**parse_url(told.one_server), **OPTIONS}  # type: ignore[no-untyped-call]
+    del options["host"]
+    options.pop("port", None)
+    kind = options.pop("connection_class", Connection)
+    if told.topology == "sentinel":
+        return Lines(_primary(told, options | {"ssl": kind is SSLConnection}), topology="sentinel")
+    del options["db"]
+    return ClusterLines(
+        told.addresses,
+        look=lambda address: _look(kind, address, options),
+        connect=lambda address: Redis(
+            connection_pool=ConnectionPool(kind, **options, host=address.host, port=address.port)
+        ),
     )
-    return Redis(connection_pool=pool)
+
+
+def _primary(told: RedisUrl, options: dict[str, Any]) -> Redis:
+    """The client of whatever server the sentinels call the primary when a connection is made."""
+    tls = {name: value for name, value in options.items() if name.startswith("ssl")}
+    own = {
+        "username": told.sentinel_username,
+        "password": told.sentinel_password,
+        "client_name": options["client_name"],
+    }
+    sentinels = Sentinels(told.addresses, credentials={**tls, **own}, **options)
+    primary: Redis = sentinels.master_for(told.service)  # type: ignore[no-untyped-call]
+    return primary
+
+
+def _look(kind: type[Connection], address: Address, options: dict[str, Any]) -> Slots:
+    """What one server of a Cluster tells of it, over a connection that is made for that."""
+    patience = {"socket_connect_timeout": LOOK_TIMEOUT_SECONDS, "socket_timeout": LOOK_TIMEOUT_SECONDS}
+    own = {name: value for name, value in options.items() if name != "max_connections"} | patience
+    connection = kind(**own, host=address.host, port=address.port)
+    try:
+        return tell_slots(connection, address)
+    finally:
+        connection.disconnect()  # type: ignore[no-untyped-call]
 
 
 def translated(error: RedisError) -> PulpoError | None:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from redis import Redis
-
 from app.models import FOREVER_MS, DeadFilter, DeadLetter, DeadPage, DeadReason, QueueSettings, Redriven
 from app.storage.envelope import NEWER, ended_deliveries, newer_layout, unseal
 from app.storage.keys import QueueKeys, hint_channel
+from app.storage.lines import Commands
 from app.storage.replies import queue_not_found
 from app.storage.scripts import Script
 
@@ -23,8 +22,8 @@ _DEFAULTS = QueueSettings()
 class RedisDeadLetterStore:
     """Speaks of bytes and milliseconds; checks no permission and no limit."""
 
-    def __init__(self, client: Redis, *, prefix: str) -> None:
-        self._client = client
+    def __init__(self, commands: Commands, *, prefix: str) -> None:
+        self._commands = commands
         self._prefix = prefix
         self._dead = Script("dead")
         self._dead_letter = Script("dead_letter")
@@ -55,7 +54,7 @@ class RedisDeadLetterStore:
         return Redriven(*reply)
 
     def _run(self, script: Script, queue: str, keys: list[str], args: list[Any]) -> Any:
-        reply = script.run(self._client, keys, [_DEFAULTS.dead_ttl_ms, *args])
+        reply = script.run(self._commands, keys, [_DEFAULTS.dead_ttl_ms, *args])
         if reply is None:
             raise queue_not_found(queue)
         return reply

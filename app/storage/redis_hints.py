@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from redis import Redis
 from redis.exceptions import ConnectionError, RedisError
 
 from app.storage.keys import hint_channel
+from app.storage.lines import Servers
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,8 @@ HINT = re.compile(rb"(\S{1,80}) (\d{1,9})")
 class RedisHints:
     """One connection a process, made when somebody first waits. What it misses, the waiters find by looking."""
 
-    def __init__(self, client: Redis, *, prefix: str) -> None:
-        self._client = client
+    def __init__(self, servers: Servers, *, prefix: str) -> None:
+        self._servers = servers
         self._channel = hint_channel(prefix)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -47,7 +47,7 @@ class RedisHints:
                 time.sleep(RECONNECT_SECONDS)
 
     def _receive(self, hint: Callable[[str, int], None]) -> None:
-        with self._client.pubsub(ignore_subscribe_messages=True) as subscriber:  # type: ignore[no-untyped-call]
+        with self._servers.subscriber() as subscriber:
             subscriber.subscribe(self._channel)
             heard_at = pinged_at = time.monotonic()
             while True:

@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from redis import Redis
 
 from app.errors import (
     Fault,
@@ -37,7 +36,7 @@ from app.models import (
 )
 from app.storage.envelope import ID_BYTES, NEWER, newer_layout, seal, unseal
 from app.storage.keys import QueueKeys, hint_channel
-from app.storage.lines import Commands
+from app.storage.lines import Commands, Servers
 from app.storage.queue_index import QueueIndex
 from app.storage.redis_client import translating_errors
 from app.storage.redis_proof import DurabilityProof
@@ -61,16 +60,10 @@ _REFUSED: dict[int, SettleStatus] = {0: "message-not-found", -1: "lease-lost"}
 
 
 class RedisQueueStore:
-    """Speaks of bytes and milliseconds; checks no permission and no limit.
+    """Speaks of bytes and milliseconds; checks no permission and no limit."""
 
-    Scripts go over `lines`; only a durable push needs a connection of the `client` for itself.
-    """
-
-    def __init__(
-        self, client: Redis, lines: Commands, index: QueueIndex, proof: DurabilityProof, *, prefix: str
-    ) -> None:
-        self._client = client
-        self._lines = lines
+    def __init__(self, servers: Servers, index: QueueIndex, proof: DurabilityProof, *, prefix: str) -> None:
+        self._servers = servers
         self._index = index
         self._proof = proof
         self._prefix = prefix
@@ -94,11 +87,13 @@ class RedisQueueStore:
         Raises `QueueFull`, `QueuePaused`, `TooManyQueues`, `IdempotencyKeyReused`, `NotDurable`.
         """
         if not durable:
-            return self._push_by(self._lines, queue, messages, key)
-        with _one_connection(self._client) as connection:  # the proof is of what one connection wrote
-            by_waiting = self._proof.check(connection)
-            pushed = self._push_by(connection, queue, messages, key, must_write=True)
-            self._proof.prove(connection, pushed.ids, by_waiting=by_waiting)
+            return self._push_by(self._servers, queue, messages, key)
+        its_key = QueueKeys.of(self._prefix, queue).queue
+        # It connects at once; and the proof is of what one connection wrote.
+        with translating_errors(), self._servers.hold(its_key) as held:
+            by_waiting = self._proof.check(held.redis)
+            pushed = self._push_by(held, queue, messages, key, must_write=True)
+            self._proof.prove(held.redis, pushed.ids, by_waiting=by_waiting)
             return pushed
 
     def _push_by(
@@ -198,7 +193,7 @@ class RedisQueueStore:
         is_plain = limit == 1 and lease_ms != 0 and key is None
         if is_plain and not is_look:  # most pops, and most of these find a message (decision 0016)
             args = [-1 if lease_ms is None else lease_ms, new_nonce, *_LEASE_DEFAULTS]
-            reply = self._pop_one.run(self._lines, QueueKeys.of(self._prefix, queue).of_pop_one, args)
+            reply = self._pop_one.run(self._servers, QueueKeys.of(self._prefix, queue).of_pop_one, args)
         if reply is None:
             reply = self._pop_any(queue, new_nonce, limit=limit, lease_ms=lease_ms, key=key, waiters=waiters)
         lease_end, due_in_ms, nonce, *taken = reply
@@ -236,22 +231,22 @@ class RedisQueueStore:
             self._channel,
             queue,
         ]
-        return self._pop.run(self._lines, sets, args)
+        return self._pop.run(self._servers, sets, args)
 
     def count(self, queue: str) -> Counts:
         """How many messages are in each state; a queue that does not exist holds none."""
         keys = QueueKeys.of(self._prefix, queue).counted
-        return counts_of(self._count.run(self._lines, keys, [_DEFAULTS.dead_ttl_ms, 0]))
+        return counts_of(self._count.run(self._servers, keys, [_DEFAULTS.dead_ttl_ms, 0]))
 
     def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]:
         """Removes the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
         keys = QueueKeys.of(self._prefix, queue)
         if len(receipts) == 1:  # as most acks have (decision 0016)
-            result = self._ack_one.run(self._lines, keys.of_ack_one, _flat(receipts))
+            result = self._ack_one.run(self._servers, keys.of_ack_one, _flat(receipts))
             if result is not None:
                 return _statuses([result], "acked")
         sets, head = keys.of_ack, [self._channel, queue]
-        results = _in_steps(receipts, lambda rest: self._ack.run(self._lines, sets, [*head, *_flat(rest)]))
+        results = _in_steps(receipts, lambda rest: self._ack.run(self._servers, sets, [*head, *_flat(rest)]))
         return _statuses(results, "acked")
 
     def nack(self, queue: str, receipts: Sequence[Receipt], how: GiveBack) -> list[SettleStatus]:
@@ -269,7 +264,7 @@ class RedisQueueStore:
             _DEFAULTS.backoff_max_ms,
             *_DEAD_DEFAULTS,
         ]
-        results = _in_steps(receipts, lambda rest: self._nack.run(self._lines, sets, [*head, *_flat(rest)]))
+        results = _in_steps(receipts, lambda rest: self._nack.run(self._servers, sets, [*head, *_flat(rest)]))
         return _statuses(results, "nacked")
 
     def extend(self, queue: str, receipts: Sequence[Receipt], *, lease_ms: int) -> Settlement:
@@ -279,7 +274,7 @@ class RedisQueueStore:
 
         def step(rest: Sequence[Receipt]) -> list[int]:
             reply: list[int] = self._extend.run(
-                self._lines, [keys.queue, keys.inflight, *keys.leased], [lease_ms, *_flat(rest)]
+                self._servers, [keys.queue, keys.inflight, *keys.leased], [lease_ms, *_flat(rest)]
             )
             ends.append(reply[0])
             return reply[1:]
@@ -297,13 +292,6 @@ def _is_plain(messages: Sequence[NewMessage]) -> bool:
     """Whether it is one message of which nothing is said that `push_one.lua` would have to mind."""
     first = messages[0]
     return len(messages) == 1 and not (first.delay_ms or first.key or first.ttl_ms or first.group)
-
-
-def _one_connection(client: Redis) -> Redis:
-    """A client of one connection, which a context gives back."""
-    with translating_errors():  # it connects at once
-        one: Redis = client.client()  # type: ignore[no-untyped-call]
-        return one
 
 
 def _fingerprint(*messages: NewMessage) -> bytes:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
-from redis import Redis
 from redis.exceptions import NoScriptError, RedisError
 
-from app.storage.lines import Commands
+from app.storage.lines import Commands, Servers
 from app.storage.redis_client import translated, translating_errors
 
 _INCLUDE = re.compile(r"^ *--@include (\w+)$", re.MULTILINE)
@@ -38,23 +37,23 @@ class Script:
                 raise
             raise ours from error
 
-    def run_for_each(self, client: Redis, keys: Sequence[list[str]], args: list[Any]) -> list[Any]:
-        """The replies of a run for each list of keys, with the same arguments, in one round trip; each is a step.
+    def run_for_each(self, servers: Servers, keys: Sequence[list[str]], args: list[Any]) -> list[Any]:
+        """The replies of a run for each list of keys, with the same arguments, in one round trip a server.
 
-        Only for scripts that write nothing: where Redis has not seen it, all of them may run again.
+        Each is a step. A server that has not seen the script gets it whole, in a second one.
         """
+        calls = [("EVALSHA", self._sha, len(each), *each, *args) for each in keys]
         with translating_errors():
-            try:
-                return self._run_for_each(client, keys, args)
-            except NoScriptError:
-                client.script_load(self.source)
-                return self._run_for_each(client, keys, args)
-
-    def _run_for_each(self, client: Redis, keys: Sequence[list[str]], args: list[Any]) -> list[Any]:
-        pipeline = client.pipeline(transaction=False)
-        for each in keys:
-            pipeline.evalsha(self._sha, len(each), *each, *args)
-        return pipeline.execute()
+            replies = servers.execute_commands(calls)
+            unseen = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if unseen:
+                again = servers.execute_commands([("EVAL", self.source, *calls[place][2:]) for place in unseen])
+                for place, reply in zip(unseen, again, strict=True):
+                    replies[place] = reply
+            for reply in replies:
+                if isinstance(reply, RedisError):
+                    raise reply
+        return replies
 
 
 def _source(name: str) -> str:

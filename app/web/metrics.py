@@ -28,6 +28,7 @@ MAXIMA = {"oldest_age_seconds", "paused"}  # of all that share a label the large
 TOTALS = QueueTotals.__struct_fields__
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # the client library's own; the server's configuration sets it
 
+Shards = dict[str, dict[str, float]]
 Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 
 
@@ -49,16 +50,36 @@ class _FromRedis:
 
     def collect(self) -> Iterator[Metric]:
         try:
-            server = self._services.system.measures()
-            queues = list(self._services.catalog.describe_all())
+            shards = self._services.system.measures()
+            queues = self._queues_unless_down(shards)
         except StoreUnavailable:
             yield GaugeMetricFamily("pulpo_redis_up", "Whether Redis answers.", 0)
             return
-        yield GaugeMetricFamily("pulpo_redis_up", "Whether Redis answers.", 1)
-        for name, value in server.items():
-            yield GaugeMetricFamily(f"pulpo_redis_{name}", f"Redis: {name.replace('_', ' ')}.", value)
-        yield GaugeMetricFamily("pulpo_queues", "How many queues there are.", len(queues))
-        yield from _of_queues(_labelled(queues))
+        yield from _of_redis(shards)
+        if queues is not None:
+            yield GaugeMetricFamily("pulpo_queues", "How many queues there are.", len(queues))
+            yield from _of_queues(_labelled(queues))
+
+    def _queues_unless_down(self, shards: Shards) -> list[tuple[str, QueueDescription]] | None:
+        """None if some shard does not tell of its queues, and others might."""
+        try:
+            return list(self._services.catalog.describe_all())
+        except StoreUnavailable:
+            if len(shards) == 1:
+                raise
+            return None
+
+
+def _of_redis(shards: Shards) -> Iterator[Metric]:
+    """The figures of the one primary; of several by their slots, since hosts are nobody's business."""
+    labels = ["slots"] if len(shards) > 1 else []
+    for name in sorted({name for figures in shards.values() for name in figures}):
+        what = "Whether Redis answers." if name == "up" else f"Redis: {name.replace('_', ' ')}."
+        family = GaugeMetricFamily(f"pulpo_redis_{name}", what, labels=labels)
+        for slots, figures in shards.items():
+            if name in figures:
+                family.add_metric([slots] if labels else [], figures[name])
+        yield family
 
 
 def _labelled(queues: list[tuple[str, QueueDescription]]) -> list[tuple[str, QueueDescription]]:

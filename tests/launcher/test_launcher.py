@@ -178,8 +178,8 @@ def test_faulty_settings_are_all_named_at_once(service: Service) -> None:
         "  PULPO_DATABASE_URL_FILE: /nowhere/at/all cannot be read (No such file or directory)\n"
         "  PULPO_WORKERS: must be a whole number from 1 to 64\n"
         "  PULPO_FSYNC: must be always or everysec\n"
-        "  PULPO_REDIS_URL: must be redis://, rediss:// or unix:// with special characters of the password"
-        " percent-encoded\n"
+        "  PULPO_REDIS_URL: must be redis://, rediss:// or unix://, or redis+sentinel:// or redis+cluster:// (with TLS"
+        " rediss+…), with special characters of the password percent-encoded\n"
     )
 
 

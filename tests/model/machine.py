@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 from uuid import UUID
 
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -33,6 +33,7 @@ from app.models import (
     RequestKey,
     SettleStatus,
 )
+from app.storage.lines import Servers
 from app.storage.redis_dead_letters import RedisDeadLetterStore
 from tests.model import words
 from tests.model.draws import (
@@ -108,8 +109,9 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.client = self.world.client
         self.world.admin.flushall()
-        self.queues = queue_store(self.client, lines=self.client)
-        self.catalog = queue_catalog(self.client)
+        timed = cast("Servers", self.client)
+        self.queues = queue_store(self.client, servers=timed)
+        self.catalog = queue_catalog(self.client, servers=timed)
         self.dead_letters = RedisDeadLetterStore(self.client, prefix=PREFIX)
         self.model = QueueModel()
         self.numbers: dict[str, int] = {}

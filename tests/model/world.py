@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,6 +48,9 @@ class TimedRedis(Redis):
         if command[0] in {"EVALSHA", "EVAL"} and "{" in str(command[3]):  # the index of queues knows no time
             return self._timed(*command)
         return super().execute_command(*command, **options)  # type: ignore[no-untyped-call]
+
+    def execute_commands(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        return [self.execute_command(*command) for command in commands]
 
     def _timed(self, *command: Any) -> Any:
         while self.time()[1] % 1000 > EARLY_MICROSECONDS:

@@ -75,12 +75,12 @@ def test_a_connection_that_broke_while_it_lay_idle_fails_nothing(
 
 
 def test_lines_that_lie_idle_keep_no_client_from_its_connections(redis_server: PrivateRedis) -> None:
-    client = connect(redis_server.url)
-    sent = Lines(client)
+    sent = connect(redis_server.url)
+    assert isinstance(sent, Lines)
     for taken in [sent._take() for _ in range(150)]:
         sent._give_back(taken)
-    assert client.ping()
-    client.connection_pool.disconnect()
+    assert sent.client.ping()
+    sent.close()
 
 
 def test_connections_that_a_crowd_needed_are_closed_once_it_is_gone(
