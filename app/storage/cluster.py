@@ -194,7 +194,7 @@ class ClusterLines:
 
     def _known(self) -> Slots:
         """The slots as far as they are known; looks for them if that may be out of date."""
-        if self._is_stale:
+        if self._is_stale or self._slots is None:
             self._look_again()
         if self._slots is None:
             raise ConnectionError("no server of the Cluster tells its slots")
