@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 from flask import Flask, has_app_context
 from flask.testing import FlaskClient
 from redis import Redis
+from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -22,11 +24,13 @@ from app.storage.sql.engine import make_engine
 from app.storage.sql.migrate import migrate
 from app.storage.sql.users import SqlUserStore
 from app.web.context import EXTENSION, Services
+from tests.postgres_server import PrivatePostgres
 from tests.redis_server import PrivateRedis
 
 SECRET = "the-secret-of-the-tests-and-nothing-else"
 BY = Actor("tests")
 PASSWORD = "correct horse battery staple"
+ON_POSTGRES = os.environ.get("TEST_DATABASE") == "postgres"  # what `make identity` sets
 
 
 def _account(number: int, username: str, *roles: str, permissions: tuple[str, ...] = ()) -> Account:
@@ -59,16 +63,26 @@ def redis_server() -> Iterator[PrivateRedis]:
 
 
 @pytest.fixture(scope="session")
-def user_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database that holds `ACCOUNTS`, all with `PASSWORD`; to be copied, not used."""
+def new_user_table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
+    """Makes a migrated database, in a directory if it is a file, that holds `ACCOUNTS`, all with `PASSWORD`."""
+    if ON_POSTGRES:
+        with PrivatePostgres() as server:
+            template = server.new_database()
+            _fill(template, tmp_path_factory.mktemp("user-table"))
+            yield lambda _: server.new_database(template.rpartition("/")[2])
+        return
     directory = tmp_path_factory.mktemp("user-table")
-    engine = make_engine(f"sqlite:///{directory / 'pulpo.db'}")
+    _fill(f"sqlite:///{directory / 'pulpo.db'}", directory)
+    yield lambda place: f"sqlite:///{shutil.copy(directory / 'pulpo.db', place / 'pulpo.db')}"
+
+
+def _fill(url: str, directory: Path) -> None:
+    engine = make_engine(url)
     migrate(engine, lock_file=directory / "migrate.lock")
     password_hash = Passwords().hash(PASSWORD)
     for account in ACCOUNTS.values():
         SqlUserStore(engine).add(account, password_hash, Deed(BY, "user.add", account.username))
     engine.dispose()
-    return directory / "pulpo.db"
 
 
 @pytest.fixture
@@ -80,9 +94,23 @@ def redis_client(redis_server: PrivateRedis) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, user_table: Path, redis_server: PrivateRedis, redis_client: Redis) -> Settings:
-    shutil.copy(user_table, tmp_path / "pulpo.db")
-    return Settings(data_dir=tmp_path, secret=Secret(SECRET), redis_url=Secret(redis_server.user_url))
+def settings(
+    tmp_path: Path, new_user_table: Callable[[Path], str], redis_server: PrivateRedis, redis_client: Redis
+) -> Settings:
+    return Settings(
+        data_dir=tmp_path,
+        secret=Secret(SECRET),
+        redis_url=Secret(redis_server.user_url),
+        database_url=Secret(new_user_table(tmp_path)),
+    )
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Engine]:
+    """The database of the user table, for a test to look at or change behind the back of Pulpo."""
+    engine = make_engine(settings.database_address.reveal())
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

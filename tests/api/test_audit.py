@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, select, update
 
+from app.storage.sql.tables import audit, metadata
 from tests.api.answers import problem
 from tests.conftest import PASSWORD, Login, client_of, services_of
 
@@ -130,19 +130,21 @@ def test_a_faulty_filter_is_invalid(admin: FlaskClient, query: str) -> None:
     problem(admin.get(f"/audit?{query}"), 422, "invalid")
 
 
-def test_no_secret_is_in_it(admin: FlaskClient, login: Login, tmp_path: Path) -> None:
+def test_no_secret_is_in_it(admin: FlaskClient, login: Login, database: Engine) -> None:
     admin.post("/users", json=NEW)
     login("ann", "a wrong but long password")
     key = admin.post("/keys", json={"name": "k", "permissions": ["push:a"]}).get_json()
-    dump = "\n".join(sqlite3.connect(tmp_path / "pulpo.db").iterdump())
+    with database.begin() as connection:
+        dump = str([connection.execute(select(table)).all() for table in metadata.sorted_tables])
     for secret in (NEW["password"], "a wrong but long password", key["secret"]):
         assert str(secret) not in dump
 
 
-def test_entries_are_kept_for_as_long_as_the_setting_says(admin: FlaskClient, app: Flask, tmp_path: Path) -> None:
+def test_entries_are_kept_for_as_long_as_the_setting_says(admin: FlaskClient, app: Flask, database: Engine) -> None:
     admin.put("/queues/old", json={})
-    with sqlite3.connect(tmp_path / "pulpo.db") as database:
-        database.execute("UPDATE audit SET at_ms = at_ms - 91 * 86400000 WHERE target = 'old'")
+    older = update(audit).where(audit.c.target == "old").values(at_ms=audit.c.at_ms - 91 * 86_400_000)
+    with database.begin() as connection:
+        connection.execute(older)
     services_of(app).audit._pruned_ms = 0  # type: ignore[attr-defined]
     admin.put("/queues/new", json={})
     assert [entry["target"] for entry in entries(admin)] == ["new"]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import sqlite3
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -17,6 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from msgspec.structs import replace
 from redis import Redis
+from sqlalchemy import Engine, text
 
 from app.services.token_keys import of_secret
 from app.services.tokens import Tokens
@@ -353,16 +352,16 @@ def test_a_login_keeps_no_message_and_no_queue_in_redis(login: Login, redis_clie
 
 
 def test_a_login_renews_a_hash_of_other_parameters_and_logs_nobody_out(
-    login: Login, client: FlaskClient, bearer: Bearer, tmp_path: Path
+    login: Login, client: FlaskClient, bearer: Bearer, database: Engine
 ) -> None:
     def kept_hash() -> str:
-        with sqlite3.connect(tmp_path / "pulpo.db") as database:
-            (text,) = database.execute("SELECT password_hash FROM users WHERE username = 'viewer'").fetchone()
-        return str(text)
+        with database.begin() as connection:
+            query = text("SELECT password_hash FROM users WHERE username = 'viewer'")
+            return str(connection.execute(query).scalar_one())
 
     weak = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
-    with sqlite3.connect(tmp_path / "pulpo.db") as database:
-        database.execute("UPDATE users SET password_hash = ? WHERE username = 'viewer'", (weak,))
+    with database.begin() as connection:
+        connection.execute(text("UPDATE users SET password_hash = :weak WHERE username = 'viewer'"), {"weak": weak})
     problem(login("viewer", "wrong"), 401, "unauthenticated")
     assert kept_hash() == weak
     assert login("viewer", PASSWORD).status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -19,20 +20,27 @@ USER = {"username": "ann", "password": "a long enough password", "roles": ["view
 
 
 @pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[tuple[Service, Service]]:
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'shared.db'}"
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, database_url: str) -> Iterator[tuple[Service, Service]]:
     with PrivateRedis() as redis:
         shared = {
             "PULPO_SECRET": SECRET,
             "PULPO_ADMIN_PASSWORD": PASSWORD,
             "PULPO_REDIS_URL": redis.url,
-            "PULPO_DATABASE_URL": f"sqlite:///{tmp_path / 'shared.db'}",
+            "PULPO_DATABASE_URL": database_url,
             "PULPO_WORKERS": "2",
         }
         services = [Service(tmp_path / name, **shared) for name in ("one", "two")]
         try:
             for service in services:
                 service.directory.mkdir()
-                service.start()
+            at_once = database_url.startswith("postgresql")  # a file is for one launcher at a time
+            with ThreadPoolExecutor(2 if at_once else 1) as threads:
+                list(threads.map(Service.start, services))
             yield services[0], services[1]
         finally:
             for service in services:

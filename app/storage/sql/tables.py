@@ -10,7 +10,7 @@ users = Table(
     "users",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("username", String(64), nullable=False, unique=True),
+    Column("username", String(64).with_variant(String(64, collation="C"), "postgresql"), nullable=False, unique=True),
     Column("password_hash", String(255), nullable=False),
     Column("roles", JSON, nullable=False),
     Column("permissions", JSON, nullable=False),

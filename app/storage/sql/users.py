@@ -71,6 +71,7 @@ class SqlUserStore:
         if change.ends_sessions:
             values["epoch"] = users.c.epoch + 1
         with transaction(self._engine) as connection:
+            _wait_for_turn(connection)
             if values and not connection.execute(_of(username).values(values)).rowcount:
                 return None
             row = connection.execute(select(users).where(users.c.username == username)).first()
@@ -89,6 +90,7 @@ class SqlUserStore:
     def remove(self, username: str, deed: Deed) -> bool:
         """Deletes a row and the keys of its user. Raises `Conflict` if no admin would be left."""
         with transaction(self._engine) as connection:
+            _wait_for_turn(connection)
             if not connection.execute(delete(users).where(users.c.username == username)).rowcount:
                 return False
             _keep_an_admin(connection, username)
@@ -123,12 +125,17 @@ class SqlRevokedTokens:
 def _keep_an_admin(connection: Connection, username: str) -> None:
     """Undoes the transaction by raising `Conflict` if it leaves nobody who may manage users.
 
-    It has written already, so on SQLite no other writer is at work; elsewhere the rows are locked, and of two that
-    would take the last two admins away one waits and sees, or is told to try again.
+    Nobody else changes users meanwhile: it has written already, which on SQLite locks all; elsewhere it had to wait.
     """
-    left = [account_of(row) for row in connection.execute(select(users).with_for_update())]
+    left = [account_of(row) for row in connection.execute(select(users))]
     if not any("admin" in permissions_of(each.roles, each.permissions) for each in left if not each.disabled):
         raise Conflict(f"{username} is the last admin; make another one first.")
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    """Locks every user, in one order, so that of two that would take the last two admins away one waits and sees."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(select(users.c.id).order_by(users.c.id).with_for_update())
 
 
 def _of(username: str) -> Update:
