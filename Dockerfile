@@ -2,12 +2,12 @@
 FROM python:3.12-slim AS build
 
 WORKDIR /opt/pulpo
-COPY requirements.txt .
+COPY requirements.txt requirements-ldap.txt requirements-postgres.txt ./
 # --without-pip: what runs needs no installer; the one outside fills it.
 RUN python -m venv --without-pip venv \
  && python -m pip --python venv/bin/python install --no-cache-dir --no-compile --disable-pip-version-check --no-deps \
-    --require-hashes --only-binary :all: -r requirements.txt \
- && rm requirements.txt
+    --require-hashes --only-binary :all: -r requirements.txt -r requirements-ldap.txt -r requirements-postgres.txt \
+ && rm requirements*.txt
 
 COPY wsgi.py .
 COPY app app

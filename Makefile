@@ -1,6 +1,8 @@
 # `make` lists the chores. Everything is installed into .venv, once for each change of the requirements.
 PYTHON ?= python3
 BIN := .venv/bin
+# The tests of what the database holds.
+ON_A_DATABASE := $(addprefix tests/api/test_,login.py users.py keys.py audit.py guard.py cli.py token_keys.py health.py)
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(MAKEFILE_LIST))
@@ -82,6 +84,13 @@ profile:  ## Draw a flame graph of a worker under load; ARGS='--server granian' 
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-bench.txt .venv-bench
 	@$(BIN)/python -m bench.profile $(ARGS)
 
+identity:  ## Let users in from real directories and issuers, and keep others in PostgreSQL (installs them by apt)
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-identity.txt .venv-identity
+	@scripts/identity-setup
+	@TEST_DATABASE=postgres $(BIN)/python -m pytest $(ON_A_DATABASE) $(ARGS)
+	@unshare --net sh -c 'ip link set lo up && exec $(BIN)/python -m pytest tests/identity $(ARGS)'
+
 granian:  ## Run the tests that start a whole service with granian instead of gunicorn
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@TEST_SERVER=granian $(BIN)/python -m pytest tests/launcher tests/concurrency tests/chaos $(ARGS)
@@ -100,7 +109,7 @@ lint:  ## Check style, types and layers
 
 audit:  ## Look for known faults in what is installed; fails if a package cannot be looked up
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
-	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.txt -r requirements-ldap.txt -r requirements-postgres.txt
 
 format:  ## Format the code
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
@@ -119,4 +128,4 @@ postman:  ## Run the Postman collection with newman against make run
 	@scripts/postman-test
 
 clean:  ## Remove the virtual environment and caches; data/ stays
-	rm -rf .venv .venv-bench .profile .newman .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .servers
+	rm -rf .venv .venv-bench .venv-identity .identity .profile .newman .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .servers

@@ -26,13 +26,18 @@ from app.blueprints import (
     settle,
     users,
 )
+from app.providers import cognito, issued, oidc
+from app.providers.https import Https
 from app.services.accounts import Accounts
 from app.services.catalog import QueueCatalog
 from app.services.dead_letters import DeadLetters
 from app.services.health import Health
 from app.services.identities import Identities
+from app.services.identity.logins import Logins
+from app.services.identity.rights import Rights
 from app.services.keys import Keys
 from app.services.passwords import Passwords
+from app.services.ports import IdentityProvider
 from app.services.queues import MessageQueue
 from app.services.system import Limits, System
 from app.services.token_keys import all_of
@@ -114,6 +119,58 @@ def make_tokens(settings: Settings) -> Tokens:
         raise InvalidSettings(f"PULPO_TOKEN_KEY_FILES: {error}") from error
 
 
+def make_provider(settings: Settings) -> IdentityProvider | None:
+    """What knows users beside the user table; connects to nothing. Raises `InvalidSettings`."""
+    ca_file = settings.identity_ca_file or None
+    try:
+        if settings.identity == "ldap":
+            return _directory(settings, ca_file)
+        https = Https(ca_file)
+    except OSError as error:
+        raise InvalidSettings(f"PULPO_IDENTITY_CA_FILE: {ca_file} holds no certificates ({error})") from error
+    secret = settings.identity_client_secret.reveal() if settings.identity_client_secret else None
+    if settings.identity == "cognito":
+        return cognito.Cognito(
+            https,
+            settings.cognito_pool,
+            audience=settings.identity_audience or None,
+            clients=settings.identity_client_ids,
+            client_secret=secret,
+            url=settings.cognito_url or None,
+            jwks_url=settings.identity_jwks_url or None,
+            now=time.monotonic,
+        )
+    if settings.identity == "oidc":
+        expected = issued.Expected(
+            "oidc",
+            settings.oidc_issuer,
+            settings.identity_audience or None,
+            settings.identity_client_ids,
+            (settings.oidc_username_claim,),
+            settings.oidc_groups_claim,
+            must_say_use=False,
+        )
+        return oidc.Oidc(
+            https, expected, client_secret=secret, jwks_url=settings.identity_jwks_url or None, now=time.monotonic
+        )
+    return None
+
+
+def _directory(settings: Settings, ca_file: str | None) -> IdentityProvider:
+    try:
+        from app.providers.ldap import Finding, Ldap  # noqa: PLC0415 - it is an extra
+    except ModuleNotFoundError as error:
+        raise InvalidSettings("PULPO_IDENTITY: ldap needs ldap3; install requirements-ldap.txt") from error
+    finding = Finding(
+        base=settings.ldap_base,
+        domain=settings.ldap_domain or None,
+        bind_dn=settings.ldap_bind_dn or None,
+        bind_password=settings.ldap_bind_password.reveal() if settings.ldap_bind_password else None,
+        user_filter=settings.ldap_user_filter or None,
+    )
+    return Ldap(settings.ldap_urls, finding, tuple(settings.rights_by_group), ca_file=ca_file)
+
+
 def _services(settings: Settings) -> Services:
     redis, prefix = connect(settings.redis_address.reveal()), settings.redis_prefix
     index = QueueIndex(redis, prefix=prefix, most=settings.max_queues)
@@ -124,6 +181,10 @@ def _services(settings: Settings) -> Services:
     audit_log = SqlAudit(engine, days=settings.audit_days)
     api_keys = Keys(SqlKeyStore(engine), settings.secrets, now=time.time)
     tokens = make_tokens(settings)
+    provider = make_provider(settings)
+    rights = Rights(settings.rights_by_group, settings.rights_by_scope)
+    login_limits = RedisLoginLimits(redis, prefix=prefix)
+    accounts = Accounts(users_table, Passwords(), audit_log, login_limits)
     limits = Limits(
         max_message_bytes=settings.max_message_bytes,
         max_request_bytes=settings.max_request_bytes,
@@ -137,12 +198,20 @@ def _services(settings: Settings) -> Services:
         ),
         catalog=QueueCatalog(RedisQueueCatalog(redis, index, prefix=prefix), audit_log),
         dead_letters=DeadLetters(RedisDeadLetterStore(redis, prefix=prefix), audit_log),
-        accounts=Accounts(users_table, Passwords(), audit_log, RedisLoginLimits(redis, prefix=prefix)),
+        accounts=accounts,
+        logins=Logins(accounts, tokens, audit_log, login_limits, provider=provider, rights=rights),
         keys=api_keys,
         audit=audit_log,
         tokens=tokens,
         identities=Identities(
-            tokens, api_keys, users_table, SqlRevokedTokens(engine), now=time.time, monotonic=time.monotonic
+            tokens,
+            api_keys,
+            users_table,
+            SqlRevokedTokens(engine),
+            provider=provider,
+            rights=rights,
+            now=time.time,
+            monotonic=time.monotonic,
         ),
         health=Health(probe, users_table, now=time.monotonic),
         system=System(probe, limits, now=time.time),

@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from app import make_tokens
+from app import make_provider, make_tokens
 from app.errors import PulpoError, StoreFull, StoreUnavailable
 from app.people import Actor
 from app.services.accounts import Accounts, generated_password
@@ -80,6 +80,7 @@ def prepare() -> Settings:
         make_secret(data_dir)
     settings = Settings.from_env()
     make_tokens(settings)  # so that a faulty one is told now, in one line
+    make_provider(settings)
     logging.getLogger().setLevel(settings.log_level.upper())
     check_address(settings.bind)
     if settings.embeds_redis:

@@ -126,3 +126,9 @@ class StoreUnavailable(PulpoError):
 
 class StoreFull(PulpoError):
     """Redis has reached its memory limit; nothing was written."""
+
+
+class IdentityUnavailable(PulpoError):
+    """What knows the users, a directory or an issuer of tokens, does not answer, or not as it should."""
+
+    retry_after_seconds = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import lru_cache
 
@@ -12,6 +13,8 @@ MIN_PASSWORD_LENGTH = 12
 MAX_PASSWORD_LENGTH = 1024
 PASSWORD_RULE = f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters."
 USERNAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")
+TYPED_NAME = re.compile(r"[\w.@+'~-]{1,128}")  # what is worth asking a provider for
+OUTSIDE_NAME = re.compile(r"[\w.@+'~-]{1,64}")  # what fits the audit log with the provider before it
 
 MAX_STARS = 4
 QUEUE_ACTIONS = frozenset({"push", "pop", "count", "peek", "manage"})
@@ -69,6 +72,7 @@ class Principal(msgspec.Struct, frozen=True):
     """Who is calling and what they may do; permissions are `action:pattern`, `system` or `admin`.
 
     `key_id` None: they logged in. Else a machine calls, which may do what its key says as far as `within` says so, too.
+    `provider` None: they are of the user table. Else it is what knows them.
     """
 
     account_id: str
@@ -77,6 +81,7 @@ class Principal(msgspec.Struct, frozen=True):
     permissions: tuple[str, ...]
     key_id: str | None = None
     within: tuple[str, ...] | None = None
+    provider: str | None = None
 
     def may(self, action: str, queue: str | None = None) -> bool:
         """Whether some permission names `action`, and a pattern that fits `queue` where there is one."""
@@ -84,6 +89,48 @@ class Principal(msgspec.Struct, frozen=True):
         return _is_granted(self.permissions, action, queue) and (
             self.within is None or _is_granted(self.within, action, queue)
         )
+
+
+class Outsider(msgspec.Struct, frozen=True):
+    """Somebody whom a provider knows. `subject` is its own id of them, which nobody else ever gets there."""
+
+    provider: str
+    subject: str
+    name: str
+    groups: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def account_id(self) -> str:
+        """Who they are to Pulpo; the colon keeps it apart from the ids of the user table."""
+        return f"{self.provider}:{hashlib.sha256(self.subject.encode(errors='surrogatepass')).hexdigest()[:32]}"
+
+    @property
+    def username(self) -> str:
+        """What the logs call them; no name of the user table has a colon."""
+        return f"{self.provider}:{self.name}"
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """A login that a provider lets in: who it is, and its token for them if it makes tokens itself."""
+
+    who: Outsider
+    token: str | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A login that a provider refuses. `reason` is for the audit log alone; `name` if it knows of such a user."""
+
+    reason: str
+    name: str | None = None
+
+
+class OutsideToken(msgspec.Struct, frozen=True):
+    """What a provider's verified token says; `expires_at` in seconds since 1970, `id` its own or made of it."""
+
+    who: Outsider
+    id: str
+    expires_at: int
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -127,6 +174,11 @@ class AuditFilter(msgspec.Struct, frozen=True):
     target: str | None = None
     after_ms: int | None = None
     before_ms: int | None = None
+
+
+def name_of_outsider(text: str) -> str:
+    """`text` if it can stand for somebody in a log, else a name made of it."""
+    return text if OUTSIDE_NAME.fullmatch(text) else hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
 
 
 def is_password(text: str) -> bool:

@@ -5,21 +5,28 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from app.people import PASSWORD_RULE, USERNAME, is_password
+from app.people import PASSWORD_RULE, ROLES, USERNAME, is_password, is_permission
 from app.redis_url import parse_redis_url
+from app.urls import is_safe_url
 
 SECRET_FILE_NAME = "secret"  # noqa: S105 - a file's name
 MIN_SECRET_LENGTH = 32
 MAX_SOCKET_PATH = 100  # bytes; Linux allows 107, macOS 103
-SECRET_FIELDS = frozenset({"redis_url", "database_url", "secret", "admin_password"})
+SECRET_FIELDS = frozenset(
+    {"redis_url", "database_url", "secret", "admin_password", "identity_client_secret", "ldap_bind_password"}
+)
+POOL = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+_[A-Za-z0-9]+")
+MOST_MAPPED = 100
 
 
 class Secret(str):
@@ -74,6 +81,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_depth: Annotated[int, Meta(ge=1, le=256)] = 128
     token_lifetime_seconds: Annotated[int, Meta(ge=60, le=2_592_000)] = 3600
     token_key_files: str = ""
+    identity: Literal["local", "ldap", "cognito", "oidc"] = "local"
+    identity_groups: str = ""
+    identity_scopes: str = ""
+    identity_audience: str = ""
+    identity_clients: str = ""
+    identity_client_secret: Secret | None = None
+    identity_jwks_url: str = ""
+    identity_ca_file: str = ""
+    ldap_url: str = ""
+    ldap_base: str = ""
+    ldap_domain: str = ""
+    ldap_bind_dn: str = ""
+    ldap_bind_password: Secret | None = None
+    ldap_user_filter: str = ""
+    cognito_pool: str = ""
+    cognito_url: str = ""
+    oidc_issuer: str = ""
+    oidc_username_claim: str = "sub"
+    oidc_groups_claim: str = "groups"
     trusted_proxies: str = ""
     metrics_public: bool = False
     audit_days: Annotated[int, Meta(ge=1, le=3650)] = 90
@@ -123,6 +149,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def proxy_networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         """The networks whose word about a client's address is taken."""
         return [ipaddress.ip_network(part.strip()) for part in self.trusted_proxies.split(",") if part.strip()]
+
+    @property
+    def rights_by_group(self) -> dict[str, tuple[str, ...]]:
+        """Roles and permissions by the groups of users from elsewhere."""
+        return _mapping(self.identity_groups)
+
+    @property
+    def rights_by_scope(self) -> dict[str, tuple[str, ...]]:
+        """Roles and permissions by the scopes of tokens from elsewhere."""
+        return _mapping(self.identity_scopes)
+
+    @property
+    def identity_client_ids(self) -> tuple[str, ...]:
+        """The clients whose tokens count; Pulpo itself is the first."""
+        return _parts(self.identity_clients)
+
+    @property
+    def ldap_urls(self) -> tuple[str, ...]:
+        """The servers of the directory, in the order in which they are tried."""
+        return _parts(self.ldap_url)
 
     @property
     def embeds_redis(self) -> bool:
@@ -223,7 +269,77 @@ def _faults_across(values: dict[str, Any]) -> list[str]:
             faults.append(f"PULPO_TRUSTED_PROXIES: {error}")
     if "bind" in values and not 1 <= int(values["bind"].rpartition(":")[2]) <= 65535:
         faults.append("PULPO_BIND: the port must lie between 1 and 65535")
+    faults += _faults_of_identity(values)
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)} | values
     if defaults["max_request_bytes"] < defaults["max_message_bytes"]:
         faults.append("PULPO_MAX_REQUEST_BYTES: must not be smaller than PULPO_MAX_MESSAGE_BYTES")
     return faults
+
+
+def _faults_of_identity(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the settings of a provider: only those of the chosen one are looked at."""
+    kind = values.get("identity", "local")
+    if kind == "local":
+        return []
+    faults = [
+        f"PULPO_{name.upper()}: {error}"
+        for name in ("identity_groups", "identity_scopes")
+        if (error := _fault_of_mapping(values.get(name, "")))
+    ]
+    faults += [
+        f"PULPO_{name.upper()}: must be https://, or http:// to this machine itself"
+        for name in ("identity_jwks_url", "cognito_url", "oidc_issuer")
+        if name in values and not is_safe_url(values[name])
+    ]
+    needed = {
+        "ldap": ("ldap_url", "ldap_base"),
+        "cognito": ("cognito_pool", "identity_clients"),
+        "oidc": ("oidc_issuer", "identity_clients"),
+    }[kind]
+    faults += [f"PULPO_{name.upper()}: is needed for PULPO_IDENTITY={kind}" for name in needed if name not in values]
+    return faults + (_faults_of_ldap(values) if kind == "ldap" else _faults_of_cognito(values))
+
+
+def _faults_of_ldap(values: Mapping[str, Any]) -> list[str]:
+    faults = []
+    if not all(map(_is_ldap_url, _parts(values.get("ldap_url", "")))):
+        faults.append("PULPO_LDAP_URL: must be ldaps://host, or ldap://host for StartTLS, several with commas between")
+    if ("ldap_bind_dn" in values) != ("ldap_bind_password" in values):
+        faults.append("PULPO_LDAP_BIND_DN: needs PULPO_LDAP_BIND_PASSWORD, and that needs it")
+    if "ldap_user_filter" in values and not re.fullmatch(r"\(.*\{\}.*\)", values["ldap_user_filter"]):
+        faults.append("PULPO_LDAP_USER_FILTER: must be a filter in parentheses with {} for the name, such as (uid={})")
+    return faults
+
+
+def _faults_of_cognito(values: Mapping[str, Any]) -> list[str]:
+    if POOL.fullmatch(values.get("cognito_pool", "eu-west-1_0")):
+        return []
+    return ["PULPO_COGNITO_POOL: must be the id of a user pool, such as eu-west-1_AbCdEfGhI"]
+
+
+def _is_ldap_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_server = bool(parts.hostname) and parts.port != 0 and parts.path in {"", "/"}
+        return parts.scheme in {"ldap", "ldaps"} and is_server
+    except ValueError:
+        return False
+
+
+def _fault_of_mapping(text: str) -> str | None:
+    try:
+        rights = _mapping(text)
+    except msgspec.MsgspecError:
+        return 'must be JSON such as {"admins": ["admin"], "billing": ["push:invoices.*", "count:*"]}'
+    wrong = [word for words in rights.values() for word in words if word not in ROLES and not is_permission(word)]
+    if wrong:
+        return f"{wrong[0]!r} is neither a role nor a permission"
+    return f"must name at most {MOST_MAPPED}" if len(rights) > MOST_MAPPED else None
+
+
+def _mapping(text: str) -> dict[str, tuple[str, ...]]:
+    return msgspec.json.decode(text or "{}", type=dict[str, tuple[str, ...]])
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

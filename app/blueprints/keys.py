@@ -16,7 +16,7 @@ from app.web.bodies import SMALL_BODY_BYTES, read_body
 from app.web.context import actor, caller, services
 from app.web.exchange import Timestamp, timestamp
 from app.web.flask_door import json_response, options
-from app.web.guard import logged_in
+from app.web.guard import at_home, logged_in
 from app.web.operations import operation
 
 bp = Blueprint("keys", __name__)
@@ -85,7 +85,7 @@ def list_() -> Response:
 
 
 @bp.post("/keys")
-@logged_in
+@at_home
 @operation(
     {201: MadeKey},
     body=NewKey,

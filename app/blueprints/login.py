@@ -8,12 +8,12 @@ import msgspec
 from flask import Blueprint, Response, request
 from msgspec import UNSET, UnsetType
 
-from app.errors import Invalid, RateLimited, StoreUnavailable, Unauthenticated
+from app.errors import IdentityUnavailable, Invalid, RateLimited, StoreUnavailable, Unauthenticated
 from app.web.context import actor, caller, services
 from app.web.credentials import FORM, Credentials, NewPassword, read_credentials, read_new_password
 from app.web.exchange import Detail
 from app.web.flask_door import json_response
-from app.web.guard import bearer_token, logged_in, open_to_all, signed_in
+from app.web.guard import at_home, bearer_token, open_to_all, signed_in
 from app.web.operations import operation
 
 bp = Blueprint("login", __name__)
@@ -47,16 +47,15 @@ class PublicKeys(msgspec.Struct, frozen=True):
 @operation(
     {200: Token},
     body=Credentials,
-    raises=(Unauthenticated, RateLimited, StoreUnavailable),
+    raises=(Unauthenticated, RateLimited, StoreUnavailable, IdentityUnavailable),
     other_media={"body": FORM},
     examples={"body": {"username": "ada", "password": "a long enough password"}},
 )
 def login() -> Response:
     """Gives a token for a name and a password."""
     asked = read_credentials()
-    account = services().accounts.login(asked.username, asked.password, by=actor(name=""))
-    tokens = services().tokens
-    return json_response(Token(tokens.issue(account), "Bearer", tokens.lifetime_seconds))
+    issued = services().logins.login(asked.username, asked.password, by=actor(name=""))
+    return json_response(Token(issued.token, "Bearer", issued.lifetime_seconds))
 
 
 @bp.post("/logout")
@@ -87,7 +86,7 @@ def public_keys() -> Response:
 
 
 @bp.post("/me/password")
-@logged_in
+@at_home
 @operation(
     {200: Detail},
     body=NewPassword,

@@ -42,6 +42,10 @@ class Accounts:
         self._audit.record(Deed(msgspec.structs.replace(by, name=username), "login", username))
         return account
 
+    def knows(self, username: str) -> bool:
+        """Whether the user table has this name, so that nobody from elsewhere can log in by it."""
+        return self._credentials(username) is not None
+
     def all(self) -> list[Account]:
         """Every account, by name."""
         return self._users.all()

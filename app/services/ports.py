@@ -29,7 +29,7 @@ from app.models import (
     Settlement,
     SettleStatus,
 )
-from app.people import Account, AccountChange, ApiKey, AuditEntry, AuditFilter, Deed
+from app.people import Account, AccountChange, Admitted, ApiKey, AuditEntry, AuditFilter, Deed, OutsideToken, Refusal
 
 
 class QueueStore(Protocol):
@@ -112,6 +112,21 @@ class RevokedTokens(Protocol):
     def contains(self, token_id: str) -> bool: ...
 
 
+class IdentityProvider(Protocol):
+    """Knows users whom the user table does not. Each method may raise `IdentityUnavailable`, within some seconds.
+
+    `name` goes before the names of its users; `advice` is a sentence for whoever a login refuses. `read` is about
+    tokens of its own and raises `Unauthenticated` of any other.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def advice(self) -> str: ...
+    def login(self, username: str, password: str) -> Admitted | Refusal: ...
+    def read(self, token: str) -> OutsideToken: ...
+
+
 class KeyStore(Protocol):
     """The API keys, without their secrets; each method may raise `StoreUnavailable`, `add` also `Conflict`."""
 
@@ -126,11 +141,13 @@ class LoginLimits(Protocol):
     """How often somebody may be refused before they have to wait, in seconds (0: they may try). Never fails.
 
     `begin` counts a try as refused until it has `succeeded`, so that tries at one time do not go past a limit.
+    `unanswered` takes that back where nobody could say whether it was right.
     """
 
     def wait_seconds(self, username: str, address: str) -> int: ...
     def begin(self, username: str, address: str) -> int: ...
     def failed(self, username: str, address: str) -> None: ...
+    def unanswered(self, username: str, address: str) -> None: ...
     def succeeded(self, username: str, address: str) -> None: ...
 
 

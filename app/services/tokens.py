@@ -10,7 +10,7 @@ import jwt
 import msgspec
 
 from app.errors import Unauthenticated
-from app.people import Account
+from app.people import Account, Outsider
 from app.services.token_keys import TokenKey
 
 ISSUER = "pulpo"
@@ -18,13 +18,30 @@ AUDIENCE = "pulpo"
 REQUIRED_CLAIMS = ["iss", "aud", "sub", "jti", "iat", "exp", "epoch"]
 
 
+class Guest(msgspec.Struct, frozen=True):
+    """Somebody from elsewhere, as they were when they logged in."""
+
+    provider: str
+    username: str
+    roles: tuple[str, ...]
+    permissions: tuple[str, ...]
+
+
 class Claims(msgspec.Struct, frozen=True):
-    """What a verified token says; times in seconds since 1970."""
+    """What a verified token says; times in seconds since 1970. `guest` None: the user table has the account."""
 
     account_id: str
     token_id: str
     epoch: int
     expires_at: int
+    guest: Guest | None = None
+
+
+class Issued(msgspec.Struct, frozen=True):
+    """A token, good for `lifetime_seconds`."""
+
+    token: str
+    lifetime_seconds: int
 
 
 class Tokens:
@@ -40,18 +57,35 @@ class Tokens:
 
     def issue(self, account: Account) -> str:
         """A token for `account`, good for `lifetime_seconds`."""
+        return self._sign(account.id, account.username, self.lifetime_seconds, {"epoch": account.epoch})
+
+    def issue_to_guest(
+        self, who: Outsider, *, roles: tuple[str, ...], permissions: tuple[str, ...], most_seconds: int
+    ) -> Issued:
+        """A token for somebody whom the user table does not hold, with what they may do in it."""
+        seconds = min(self.lifetime_seconds, most_seconds)
+        guest = {"provider": who.provider, "roles": roles, "permissions": permissions}
+        return Issued(self._sign(who.account_id, who.username, seconds, {"epoch": 0, "guest": guest}), seconds)
+
+    def knows(self, token: str) -> bool:
+        """Whether `token` names a key of ours; anybody can write that, so it only says who is to read it."""
+        try:
+            return jwt.get_unverified_header(token).get("kid", "") in self._keys
+        except (jwt.InvalidTokenError, TypeError):
+            return True  # it is no token, and `read` says so
+
+    def _sign(self, subject: str, name: str, lifetime_seconds: int, more: dict[str, Any]) -> str:
         issued_at = int(self._now())
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
-            "sub": account.id,
-            "name": account.username,
+            "sub": subject,
+            "name": name,
             "jti": uuid.uuid4().hex,
             "iat": issued_at,
-            "exp": issued_at + self.lifetime_seconds,
-            "epoch": account.epoch,
+            "exp": issued_at + lifetime_seconds,
         }
-        return jwt.encode(claims, self._signs, self._signing.algorithm, headers={"kid": self._signing.id})
+        return jwt.encode(claims | more, self._signs, self._signing.algorithm, headers={"kid": self._signing.id})
 
     def public_keys(self) -> list[dict[str, Any]]:
         """What others need to verify tokens: the public keys as RFC 7517 has them; none of HS256."""
@@ -70,8 +104,15 @@ class Tokens:
                 issuer=ISSUER,
                 options={"require": REQUIRED_CLAIMS, "verify_iat": False},
             )
-            return Claims(claims["sub"], claims["jti"], claims["epoch"], claims["exp"])
+            return Claims(claims["sub"], claims["jti"], claims["epoch"], claims["exp"], _guest(claims))
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("The token has expired; log in again.") from error
         except (jwt.InvalidTokenError, KeyError, TypeError) as error:
             raise Unauthenticated("The token is not valid; log in again.") from error
+
+
+def _guest(claims: dict[str, Any]) -> Guest | None:
+    guest = claims.get("guest")
+    if guest is None:
+        return None
+    return Guest(guest["provider"], claims["name"], tuple(guest["roles"]), tuple(guest["permissions"]))

@@ -65,6 +65,11 @@ class RedisLoginLimits:
         who = _Who(username, address)
         self._with_counters(lambda counters: [counters.hit(item, *names) for item, names in who.of_each])
 
+    def unanswered(self, username: str, address: str) -> None:
+        """Takes back what `begin` counted."""
+        who = _Who(username, address)
+        self._with_counters(lambda counters: [counters.hit(item, *names, cost=-1) for item, names in who.of_both])
+
     def succeeded(self, username: str, address: str) -> None:
         """Forgets the slips of who got in from where they are, and that they may again."""
         who = _Who(username, address)

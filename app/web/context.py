@@ -13,6 +13,7 @@ from app.services.catalog import QueueCatalog
 from app.services.dead_letters import DeadLetters
 from app.services.health import Health
 from app.services.identities import Identities
+from app.services.identity.logins import Logins
 from app.services.keys import Keys
 from app.services.ports import AuditLog
 from app.services.queues import MessageQueue
@@ -31,6 +32,7 @@ class Services(msgspec.Struct, frozen=True):
     catalog: QueueCatalog
     dead_letters: DeadLetters
     accounts: Accounts
+    logins: Logins
     keys: Keys
     audit: AuditLog
     tokens: Tokens

@@ -17,6 +17,7 @@ NEEDS = "pulpo_needs"
 OPEN = "open"
 SIGNED_IN = "any token"
 LOGGED_IN = "the token of a login"
+AT_HOME = "the token of a login of the user table"
 SYSTEM_UNLESS_PUBLIC = "system, or open to all by PULPO_METRICS_PUBLIC"
 
 View = TypeVar("View", bound=Callable[..., object])
@@ -35,6 +36,11 @@ def signed_in(view: View) -> View:
 def logged_in(view: View) -> View:
     """Marks a view that any token of a login may call, and no API key."""
     return _declare(view, LOGGED_IN)
+
+
+def at_home(view: View) -> View:
+    """Marks a view that any token of a login may call whose user is of the user table, and no API key."""
+    return _declare(view, AT_HOME)
 
 
 def measures(view: View) -> View:
@@ -70,14 +76,16 @@ def bearer_token(authorization: str | None) -> str:
 def admit(services: Services, visit: Visit, authorization: str | None, needs: str, queue: str) -> Principal:
     """Finds out who calls, tells `visit`, and checks that they may do what `needs` says.
 
-    Raises `Unauthenticated`, `Forbidden`, `StoreUnavailable`. Who is refused stands in the log, too.
+    Raises `Unauthenticated`, `Forbidden`, `StoreUnavailable`, `IdentityUnavailable`. Who is refused is in the log, too.
     """
     visit.caller = caller = services.identities.of_token(
-        bearer_token(authorization), afresh=needs in {LOGGED_IN, "admin"}
+        bearer_token(authorization), afresh=needs in {LOGGED_IN, AT_HOME, "admin"}
     )
-    if needs == LOGGED_IN and caller.key_id is not None:
+    if needs in {LOGGED_IN, AT_HOME} and caller.key_id is not None:
         raise Forbidden("An API key may not do this; log in and use the token.")
-    if needs not in {SIGNED_IN, LOGGED_IN}:
+    if needs == AT_HOME and caller.provider is not None:
+        raise Forbidden("Only a user of Pulpo's own table may do this: it has no keys and passwords of others.")
+    if needs not in {SIGNED_IN, LOGGED_IN, AT_HOME}:
         _authorize(caller, needs, queue)
     return caller
 

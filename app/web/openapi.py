@@ -16,7 +16,7 @@ from app import errors
 from app.errors import PulpoError
 from app.version import VERSION
 from app.web.exchange import encode
-from app.web.guard import LOGGED_IN, NEEDS, OPEN, SIGNED_IN
+from app.web.guard import AT_HOME, LOGGED_IN, NEEDS, OPEN, SIGNED_IN
 from app.web.operations import OPERATION, Operation
 from app.web.problems import KINDS, PROBLEM, Problem, meaning_of
 from app.web.pushes import PushItem
@@ -139,6 +139,7 @@ def _who_may(needs: str) -> str:
         OPEN: "Open to all.",
         SIGNED_IN: "Any token or API key may call it; what it may touch depends on the caller's permissions.",
         LOGGED_IN: "The token of a login may call it, an API key may not.",
+        AT_HOME: "The token of a login of the user table may call it; an API key or a user from elsewhere may not.",
     }
     return words.get(needs, f"Needs the permission `{needs}`.")
 
@@ -212,7 +213,7 @@ def _refusals(rule: Rule, needs: str, declared: Operation) -> dict[int, list[typ
     """The errors that a route may answer, by status."""
     kinds: list[type[PulpoError]] = list(declared.raises)
     if needs != OPEN:
-        kinds += [errors.Unauthenticated, errors.StoreUnavailable, errors.Overloaded]
+        kinds += [errors.Unauthenticated, errors.StoreUnavailable, errors.IdentityUnavailable, errors.Overloaded]
     if needs not in {OPEN, SIGNED_IN}:
         kinds.append(errors.Forbidden)
     if declared.body is not None:

@@ -51,6 +51,7 @@ KINDS: dict[type[errors.PulpoError], Kind] = {
     errors.IdempotencyKeyReused: Kind(422, "idempotency-key-reused", "The key was used for something else"),
     errors.Overloaded: Kind(503, "overloaded", "There is too much to do now"),
     errors.StoreUnavailable: Kind(503, "store-unavailable", "The store cannot be used now"),
+    errors.IdentityUnavailable: Kind(503, "identity-unavailable", "The identity provider cannot be used now"),
     errors.StoreFull: Kind(503, "store-full", "The store is full"),
     errors.NotDurable: Kind(503, "not-durable", "It is not proven that it lasts"),
 }

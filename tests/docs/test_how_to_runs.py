@@ -6,9 +6,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from app import make_provider
+from app.settings import Settings
 from tests.docs.pages import HEAD, README, bash, blocks, for_operators, for_service, needs_curl
+from tests.issuer import AUDIENCE, CLIENT, SECRET, issuing
 from tests.service import ROOT, Service, running
 
 DOCS = ROOT / "docs"
@@ -34,6 +38,10 @@ SHOWN = {
 }
 
 
+ELSEWHERE = DOCS / "how-to" / "users-from-elsewhere.md"
+RUN_ON_A_PLAIN_SERVICE = [page for page in HOW_TO if blocks(page.read_text("utf-8")) and page != ELSEWHERE]
+
+
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     with running() as service:
@@ -41,9 +49,7 @@ def service() -> Iterator[Service]:
 
 
 @needs_curl
-@pytest.mark.parametrize(
-    "page", [page for page in HOW_TO if blocks(page.read_text("utf-8"))], ids=lambda page: page.stem
-)
+@pytest.mark.parametrize("page", RUN_ON_A_PLAIN_SERVICE, ids=lambda page: page.stem)
 def test_every_command_of_a_page_does_what_it_is_there_for(page: Path, service: Service, tmp_path: Path) -> None:
     script = "\n".join([blocks(README)[0], *blocks(page.read_text("utf-8"))])
     script = HEAD + for_operators(for_service(script, service))
@@ -51,6 +57,39 @@ def test_every_command_of_a_page_does_what_it_is_there_for(page: Path, service: 
     assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-2000:]
     for shown in SHOWN[page.stem]:
         assert shown in answer.stdout, answer.stdout
+
+
+@needs_curl
+def test_every_command_about_users_from_elsewhere_works_with_an_issuer(tmp_path: Path) -> None:
+    with issuing() as issuer:
+        provided = {
+            "PULPO_IDENTITY": "oidc",
+            "PULPO_OIDC_ISSUER": issuer.url,
+            "PULPO_IDENTITY_CLIENTS": CLIENT,
+            "PULPO_IDENTITY_CLIENT_SECRET": SECRET,
+            "PULPO_IDENTITY_AUDIENCE": AUDIENCE,
+            "PULPO_IDENTITY_GROUPS": '{"staff": ["producer"]}',
+        }
+        with running(**provided) as service:
+            script = "\n".join([blocks(README)[0], *blocks(ELSEWHERE.read_text("utf-8"))])
+            answer = bash(HEAD + for_service(script, service), tmp_path)
+    assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-2000:]
+    for shown in ('"username":"oidc:0-ada","roles":["producer"]', '"queue":"default","id":"', "let in by oidc"):
+        assert shown in answer.stdout, answer.stdout
+
+
+def test_the_settings_of_each_provider_are_ones_that_pulpo_starts_with(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("a secret of the provider")
+    kinds = set()
+    for block in blocks(ELSEWHERE.read_text("utf-8"), ""):
+        if "PULPO_IDENTITY=" in block:
+            shown = re.sub(r"(_FILE)=(/run/secrets)/\w+", rf"\1={tmp_path}/secret", block)
+            environ = dict(re.findall(r"^(\w+)='?(.*?)'?$", shown, re.MULTILINE))
+            assert len(environ) == len(shown.splitlines())
+            settings = Settings.from_env(environ | {"PULPO_SECRET": "x" * 32})
+            assert make_provider(msgspec.structs.replace(settings, identity_ca_file="")) is not None
+            kinds.add(settings.identity)
+    assert kinds == {"ldap", "cognito", "oidc"}
 
 
 @pytest.mark.parametrize("page", [*HOW_TO, DOCS / "README.md"], ids=lambda page: page.stem)

@@ -49,11 +49,11 @@ class SqlAudit:
             log.error("not in the audit log: %s of %s by %s", deed.action, deed.target, deed.actor.name)
 
     def record_refusal(self, deed: Deed) -> None:
-        """Counts a refusal into the one entry of its action, target, address and minute."""
+        """Counts a refusal into the one entry of its action, outcome, target, address and minute."""
         self._prune()
         now_ms = _now_ms()
         row = _row(deed, now_ms)
-        bucket = f"{deed.action} {row['target']} {row['address']} {now_ms // MINUTE_MS}"
+        bucket = f"{deed.action} {deed.outcome} {row['target']} {row['address']} {now_ms // MINUTE_MS}"
         again = update(audit).where(audit.c.bucket == bucket).values(row | {"times": audit.c.times + 1})
         try:
             with transaction(self._engine) as connection:
