@@ -71,6 +71,14 @@ browser:  ## Open /docs in a real Chromium: log in, push, count (needs chromium)
 	@command -v chromium >/dev/null || apt-get install --yes --no-install-recommends -qq chromium >/dev/null
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
+nginx:  ## Run Pulpo behind a real nginx with deploy/nginx: refusals, long polls, slow clients (needs nginx)
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@command -v nginx >/dev/null || { apt-get update -qq && apt-get install --yes --no-install-recommends -qq nginx-light >/dev/null; }
+	@$(BIN)/python -m pytest tests/nginx $(ARGS)
+
+nginx-long:  ## The same with polls of 20 s and 500 clients that hang up
+	@TEST_WAIT_SECONDS=20 TEST_HANG_UPS=500 $(MAKE) nginx
+
 newcomer:  ## Take a newcomer's path in a fresh clone, and print the seconds to the first popped message
 	@scripts/newcomer
 

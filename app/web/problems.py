@@ -63,6 +63,17 @@ HTTP_KINDS: dict[int, Kind] = {
     405: Kind(405, "method-not-allowed", "The method is not allowed here"),
 }
 BROKEN = Kind(500, "internal", "Pulpo failed")
+# What nginx answers in front of Pulpo, or in its place, in the same form (deploy/nginx/pulpo.conf.template).
+PROXY_KINDS = (
+    Kind(400, "bad-request", "The request cannot be read"),
+    Kind(403, "tls-required", "Use https"),
+    Kind(414, "uri-too-long", "The address is too long"),
+    Kind(421, "misdirected", "Another host was asked for"),
+    Kind(431, "headers-too-large", "The headers are too large"),
+    Kind(502, "unreachable", "Pulpo cannot be reached"),
+    Kind(503, "out-of-service", "Out of service"),
+    Kind(504, "no-answer", "Pulpo did not answer in time"),
+)
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -93,7 +104,7 @@ def explanation(code: str) -> Explanation:
     for error, kind in KINDS.items():
         if kind.code == code:
             return Explanation(code, kind.title, kind.status, meaning_of(error))
-    for kind in (HTTP_KINDS[405], BROKEN):
+    for kind in (HTTP_KINDS[405], BROKEN, *PROXY_KINDS):
         if kind.code == code:
             return Explanation(code, kind.title, kind.status, f"{kind.title}.")
     raise errors.NotFound(f"No problem has the code {code}; GET /openapi.json lists those that a route may answer.")

@@ -7,7 +7,7 @@ import re
 from flask import Flask
 
 from app.people import GLOBAL_ACTIONS, QUEUE_ACTIONS, ROLES
-from app.web.problems import KINDS
+from app.web.problems import KINDS, PROXY_KINDS
 from tests.service import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -19,7 +19,7 @@ def test_every_error_of_the_code_is_listed_and_no_other() -> None:
     listed = {
         (int(status), code) for status, code in re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", REFERENCE, re.MULTILINE)
     }
-    known = {(kind.status, kind.code) for kind in KINDS.values()}
+    known = {(kind.status, kind.code) for kind in (*KINDS.values(), *PROXY_KINDS)}
     assert listed == known | {(405, "method-not-allowed"), (500, "internal")}
 
 
