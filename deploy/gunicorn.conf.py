@@ -2,6 +2,7 @@
 
 import os
 import resource
+import select
 import shutil
 import signal
 import sys
@@ -70,9 +71,30 @@ def post_worker_init(worker: Any) -> None:
         worker.alive = False
         sys.exit(0)
 
+    _shut_the_door_when_it_stops(worker)
     signal.signal(signal.SIGTERM, answer_and_stop)
     signal.signal(signal.SIGQUIT, answer_and_quit)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the master as well, which passes it on as SIGQUIT
+
+
+def _shut_the_door_when_it_stops(worker: Any) -> None:
+    """A worker that stops takes in all who connected already, then listens no more.
+
+    gunicorn leaves its socket open until the last request is answered and accepts nothing from it: whoever connects
+    meanwhile is reset, and cannot know that nothing was done. A connection that is refused can be made elsewhere.
+    """
+    set_accept_enabled = worker.set_accept_enabled
+
+    def set_or_shut(enabled: bool) -> None:  # noqa: FBT001 - gunicorn calls it so
+        set_accept_enabled(enabled)
+        if worker.alive:
+            return
+        for listener in worker.sockets:
+            while listener.fileno() >= 0 and select.select([listener], [], [], 0)[0]:
+                worker.accept(listener)
+            listener.close()
+
+    worker.set_accept_enabled = set_or_shut
 
 
 def on_exit(_server: Any) -> None:
