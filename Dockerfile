@@ -1,5 +1,10 @@
 # Pulpo without a Redis of its own: PULPO_REDIS_URL must be given. Everything that it keeps is in /data.
-FROM python:3.12-slim AS build
+#
+# To pin the base, give the digest of the day; the tag alone is whatever it was last moved to:
+#   docker build --build-arg BASE=python:3.12-slim@sha256:… --build-arg COMMIT=$(git rev-parse HEAD) .
+ARG BASE=python:3.12-slim
+
+FROM ${BASE} AS build
 
 WORKDIR /opt/pulpo
 COPY requirements.txt requirements-ldap.txt requirements-postgres.txt ./
@@ -11,20 +16,25 @@ RUN python -m venv --without-pip venv \
 
 COPY wsgi.py .
 COPY app app
-COPY deploy/gunicorn.conf.py deploy/patient_worker.py deploy/with_granian.py deploy/
+COPY deploy/gunicorn.conf.py deploy/patient_worker.py deploy/with_granian.py deploy/self_signed.py \
+     deploy/first_secrets.py deploy/
+# What `GET /` tells of where it comes from.
+ARG COMMIT=
+RUN printf %s "$COMMIT" > app/COMMIT
 # The root is read-only, so bytecode is made here; nothing can change a source later, so it is never compared with it.
 # Other users must be able to read what a strict umask checked out.
 RUN python -m compileall -q --invalidation-mode unchecked-hash . \
  && chmod -R a+rX .
 
 
-FROM python:3.12-slim
+FROM ${BASE}
 
 # The base brings the standard library without bytecode; without this, every start and health check compiles it anew.
 RUN python -m compileall -q --invalidation-mode unchecked-hash \
     -x '/(site-packages|ensurepip|idlelib|lib2to3|tkinter|turtledemo|pydoc_data)/' \
     "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
- && install -d -o 10001 -g 10001 -m 0700 /data
+ && install -d -o 10001 -g 10001 -m 0700 /data \
+ && install -d -o 10001 -g 10001 -m 0755 /secrets
 COPY --from=build /opt/pulpo /opt/pulpo
 
 ENV PATH=/opt/pulpo/venv/bin:$PATH \
@@ -46,6 +56,9 @@ r.urlopen('http://127.0.0.1:' + os.environ['PULPO_BIND'].rpartition(':')[2] + '/
 
 CMD ["python", "-m", "app"]
 
+ARG COMMIT=
 LABEL org.opencontainers.image.title="Pulpo" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="$COMMIT" \
       org.opencontainers.image.description="A message queue over HTTP on the Redis you already run." \
       org.opencontainers.image.licenses="MIT"

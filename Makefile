@@ -128,9 +128,17 @@ requirements:  ## Compile requirements*.txt with hashes from pyproject.toml
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@sh scripts/compile-requirements
 
-container:  ## Build the image and prove it read-only, alone and with compose
+container:  ## Build the image and prove it read-only, alone and with compose, nginx and Prometheus; restart each under load
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@scripts/container-test
 	@scripts/compose-test
+
+container-long:  ## The same with 30 s of load around each restart
+	@LOAD_SECONDS=30 $(MAKE) container
+
+sbom:  ## Write sbom.cdx.json, the bill of materials of what the image adds to its base
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@scripts/sbom
 
 postman:  ## Run the Postman collection with newman against make run
 	@scripts/postman-test

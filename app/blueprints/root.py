@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from flask import Blueprint, Response
 
-from app.version import VERSION
+from app.version import COMMIT, VERSION
 from app.web.flask_door import json_response
 from app.web.guard import open_to_all
 from app.web.operations import operation
@@ -29,10 +29,11 @@ LINKS = {
 
 
 class Card(msgspec.Struct, frozen=True):
-    """What this is, and where to go."""
+    """What this is, and where to go; `commit`: what it was built of, if that is known."""
 
     name: str
     version: str
+    commit: str | None
     status: str
     links: dict[str, str]
 
@@ -42,4 +43,4 @@ class Card(msgspec.Struct, frozen=True):
 @operation({200: Card})
 def card() -> Response:
     """Names the service and says where to go."""
-    return json_response(Card("pulpo", VERSION, "ok", LINKS))
+    return json_response(Card("pulpo", VERSION, COMMIT, "ok", LINKS))
