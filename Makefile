@@ -136,6 +136,9 @@ container:  ## Build the image and prove it read-only, alone and with compose, n
 container-long:  ## The same with 30 s of load around each restart
 	@LOAD_SECONDS=30 $(MAKE) container
 
+install-test:  ## Install on a Debian made for it, twice, as a service behind nginx; uninstall (needs root)
+	@scripts/install-test
+
 sbom:  ## Write sbom.cdx.json, the bill of materials of what the image adds to its base
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@scripts/sbom
