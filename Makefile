@@ -133,8 +133,8 @@ container:  ## Build the image and prove it read-only, alone and with compose, n
 	@scripts/container-test
 	@scripts/compose-test
 
-container-long:  ## The same with 30 s of load around each restart
-	@LOAD_SECONDS=30 $(MAKE) container
+container-long:  ## The same with 30 s of load around each restart, and a failover by Sentinel
+	@LONG=yes LOAD_SECONDS=30 $(MAKE) container
 
 install-test:  ## Install on a Debian made for it, twice, as a service behind nginx; uninstall (needs root)
 	@scripts/install-test

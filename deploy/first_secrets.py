@@ -1,6 +1,6 @@
 """Makes the passwords that compose's services share, once; each service is given the files that it needs.
 
-Usage: python deploy/first_secrets.py redis DIRECTORY     (redis.conf, redis-password, redis-url)
+Usage: python deploy/first_secrets.py redis DIRECTORY     (redis.conf, redis-password, redis-url, redis-sentinel-url)
        python deploy/first_secrets.py grafana DIRECTORY   (grafana-password)
 """
 
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 REDIS_HOST = "redis"
+SENTINELS = "sentinel-1:26379,sentinel-2:26380,sentinel-3:26381"  # compose.sentinel.yml
 MODE = 0o440  # the services have users of their own, and this group in common
 
 
@@ -23,8 +24,10 @@ def make_secrets(of: str, directory: Path) -> None:
     if of == "redis":
         # From the password that is kept, so that a start that was cut short is mended by the next.
         password = kept.read_text(encoding="ascii")
-        _write(directory / "redis.conf", f"requirepass {password}\n")
+        # A primary that comes back as a replica needs it, too.
+        _write(directory / "redis.conf", f"requirepass {password}\nmasterauth {password}\n")
         _write(directory / "redis-url", f"redis://:{password}@{REDIS_HOST}:6379/0")
+        _write(directory / "redis-sentinel-url", f"redis+sentinel://:{password}@{SENTINELS}/pulpo/0")
 
 
 def _write(path: Path, content: str) -> None:

@@ -27,7 +27,9 @@ def test_they_are_made_once_and_differ_from_place_to_place(tmp_path: Path) -> No
 def test_all_say_the_same_password_and_only_owner_and_group_may_read_it(tmp_path: Path) -> None:
     secrets = made(tmp_path)
     password = secrets["redis-password"]
-    assert secrets["redis.conf"] == f"requirepass {password}\n"
+    assert secrets["redis.conf"] == f"requirepass {password}\nmasterauth {password}\n"
+    sentinels = "sentinel-1:26379,sentinel-2:26380,sentinel-3:26381"
+    assert secrets["redis-sentinel-url"] == f"redis+sentinel://:{password}@{sentinels}/pulpo/0"
     assert secrets["redis-url"] == f"redis://:{password}@redis:6379/0"
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o440}
 
