@@ -16,7 +16,7 @@ run:  ## Serve on 127.0.0.1:8000 with an embedded Redis; data stays in data/
 
 test:  ## Run the suite against a private real Redis
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 real-input:  ## Send the standard library's lines and 500 binary files through it, and compare
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
