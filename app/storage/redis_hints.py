@@ -30,6 +30,7 @@ class RedisHints:
         self._channel = hint_channel(prefix)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._are_heard = True
 
     def listen(self, hint: Callable[[str, int], None]) -> None:
         """Calls `hint` with queue and number of messages for each hint from now on; the first call counts."""
@@ -43,12 +44,15 @@ class RedisHints:
             try:
                 self._receive(hint)
             except RedisError as error:
-                log.warning("hints cannot be heard: %s", error)
+                # Once, not each second for as long as it lasts.
+                log.log(logging.WARNING if self._are_heard else logging.DEBUG, "hints cannot be heard: %s", error)
+                self._are_heard = False
                 time.sleep(RECONNECT_SECONDS)
 
     def _receive(self, hint: Callable[[str, int], None]) -> None:
         with self._servers.subscriber() as subscriber:
             subscriber.subscribe(self._channel)
+            self._are_heard = True
             heard_at = pinged_at = time.monotonic()
             while True:
                 message = subscriber.get_message(timeout=PING_SECONDS)
