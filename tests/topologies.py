@@ -51,6 +51,7 @@ class Options:
     program: str | None = None
     password: str = "a: p@ss/wörd,?#"  # of the user `pulpo`; all that a URL must write otherwise
     more: Sequence[str] = ()  # lines of configuration
+    behind: Callable[[int], int] | None = None  # opens a proxy at a server's port; says where itself shall listen
 
 
 class Node:
@@ -235,10 +236,14 @@ class Topology:
     def _add(self, port: int, configuration: Iterable[str], kind: str = "redis") -> Node:
         directory = self.directory / f"{kind}-{port}"
         lines = [f"dir {directory}", f'logfile "{directory / "log"}"', f"bind {HOST}", "protected-mode no"]
+        own = port
+        if self.options.behind is not None and kind == "redis":
+            own = self.options.behind(port)
+            lines += [f"replica-announce-port {port}", f"cluster-announce-port {port}"]
         if self.certificates is None:
-            lines += [f"port {port}"]
+            lines += [f"port {own}"]
         else:
-            lines += ["port 0", f"tls-port {port}", *self.certificates.configuration]
+            lines += ["port 0", f"tls-port {own}", *self.certificates.configuration]
         node = Node(directory, program=self.program, port=port, configuration=[*lines, *configuration], kind=kind)
         node._certificates = self.certificates
         self.processes.append(node)
