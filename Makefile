@@ -38,6 +38,10 @@ kills:  ## kill -9 a worker, the server, its Redis under load, 20 rounds: nothin
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.chaos.kills $(ARGS)
 
+chaos:  ## Faults drawn by a seed on a server, a Sentinel set and a Cluster under load: no promise broken (wants faketime)
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 floods:  ## 10,000 wrong logins from 250 addresses: none gets in, others are served
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.concurrency.floods $(ARGS)

@@ -12,6 +12,7 @@ from tests.chaos.checker import STANDS_STILL, Story, Violation, stories_of
 from tests.chaos.record import History, Outcome, Pop, Push, Settlement, Span
 
 SHOWN = 10  # histories
+STALE = ("lease-lost", "message-not-found")
 
 
 def table(spans: Sequence[Span]) -> list[str]:
@@ -38,10 +39,12 @@ def summary(history: History, broken: Sequence[Violation], rolled_back: Sequence
     deliveries = sum(len(pop.taken) for pop in history.pops)
     unknown = Counter(type(call).__name__.lower() for call in history.calls() if call.outcome is Outcome.UNKNOWN)
     statuses = Counter(call.status for call in history.calls())
+    refused = Counter(one.result for call in history.settlements for one in call.settled if one.result in STALE)
     return [
         f"{len(pushed)} messages answered 201, of {len(maybe)} more it is not known",
         f"{deliveries} deliveries, {len(acked)} acked, {len(history.letters)} dead",
         f"answers: {dict(sorted(statuses.items()))}; not known: {dict(unknown)}",
+        f"receipts refused: {dict(refused)}",
         f"slowest answer where no process stood still: {slowest_answer(history):.1f} s",
         f"broken: {_by_rule(broken)}",
         f"undone by failover: {_by_rule(rolled_back)}",
