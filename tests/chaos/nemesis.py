@@ -66,11 +66,12 @@ def _strike(site: Site, fault: Fault, chance: random.Random) -> Span:
     injected = time.monotonic()
     wound = fault.strike(chance)
     struck = time.monotonic()
-    recovered = site.wait_until_it_works() if fault.hold is None else None
+    recovered = site.wait_until_it_works(in_spite=True) if fault.hold is None else None
     time.sleep(hold)
     healed = time.monotonic()
     wound.heal()
-    since, recovered = (healed, site.wait_until_it_works()) if recovered is None else (struck, recovered)
+    works = site.wait_until_it_works()
+    since, recovered = (healed, works) if recovered is None else (struck, recovered)
     site.mend()
     return Span(
         kind=fault.kind,

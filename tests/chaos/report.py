@@ -95,9 +95,9 @@ def _story(story: Story, spans: Sequence[Span], origin: float) -> list[str]:
     for push in story.pushes:
         note(push, f"push of {len(push.numbers)} to {push.queue}, group {push.group}, key {push.key}")
     for pop, taken in story.deliveries:
-        note(pop, f"pop, attempt {taken.attempt}, lease {pop.lease_seconds} s, {taken.id} …{taken.receipt[-8:]}")
+        note(pop, f"pop, attempt {taken.attempt}, lease {pop.lease_seconds} s, {taken.id} {_short(taken.receipt)}")
     for call, settled in story.settlements:
-        note(call, f"{call.kind}{' dead' if call.buries else ''} …{settled.receipt[-8:]} {settled.result}")
+        note(call, f"{call.kind}{' dead' if call.buries else ''} {_short(settled.receipt)} {settled.result}")
     if events:
         first, last = min(events)[0] - 1, max(events)[0] + 1
         for span in spans:
@@ -105,6 +105,11 @@ def _story(story: Story, spans: Sequence[Span], origin: float) -> list[str]:
                 times = f"{span.injected - origin:9.3f}–{span.whole - origin:9.3f}"
                 events.append((span.injected, f"{times}  FAULT {span.kind} {span.victim}"))
     return [line for _, line in sorted(events)] + (["dead at the end"] if story.is_dead else [])
+
+
+def _short(receipt: str) -> str:
+    """Enough to tell one receipt from another; at its end is the queue's name."""
+    return f"…{receipt.partition('.')[0][-8:]}"
 
 
 def write(path: Path, title: str, lines: Sequence[str]) -> None:
