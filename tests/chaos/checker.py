@@ -141,9 +141,10 @@ def made_twice(story: Story) -> Iterator[Violation]:
 def came_back(story: Story) -> Iterator[Violation]:
     """It was acked, and a pop that was asked later delivers it, or a later delivery of it is known, or it is dead."""
     for ack, acked in story.done("acked"):
+        received = min((pop.began for pop, taken in story.deliveries if taken.receipt == acked.receipt), default=0.0)
         for pop, taken in story.deliveries:
-            is_later = pop.began > ack.ended
-            if is_later or (taken.receipt != acked.receipt and taken.attempt > acked.attempt):
+            is_newer = taken.receipt != acked.receipt and taken.attempt > acked.attempt and pop.ended > received
+            if pop.began > ack.ended or is_newer:
                 detail = f"acked and then delivered, attempt {acked.attempt} and then {taken.attempt}"
                 yield Violation("came back", story.number, detail, ack, can_be_rollback=True)
                 return

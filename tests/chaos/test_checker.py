@@ -136,6 +136,11 @@ def test_an_ack_of_an_older_delivery_than_the_newest_came_back() -> None:
     assert rules(*what) == ["came back"]
 
 
+def test_attempts_that_a_failover_counts_anew_are_older() -> None:
+    what = push(1, 7), pop(2, 7, "r", lease=1), pop(4, 7, "s", 2, lease=1), pop(9, 7, "t", 1), settle(9.5, 7, "t")
+    assert rules(*what) == []
+
+
 def test_an_acked_message_among_the_dead_came_back() -> None:
     assert rules(push(1, 7), pop(2, 7, "r"), settle(3, 7, "r"), Letter(7, "id7")) == ["came back"]
 
