@@ -25,7 +25,7 @@ from tests.chaos.sites import SITES, running
 from tests.chaos.workload import drain, load, prepare
 
 FAULTS = 70
-SHORT = ("kill primary", "cut", "kill node")
+SHORT = ("kill primary", "cut")
 MESSAGES_A_SECOND = 800
 
 
