@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,10 +41,9 @@ def topology(request: pytest.FixtureRequest) -> Topology:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, user_table: Path) -> Settings:
+def settings(tmp_path: Path, new_user_table: Callable[[Path], str]) -> Settings:
     """Those of an app whose Redis is named later."""
-    shutil.copy(user_table, tmp_path / "pulpo.db")
-    return Settings(data_dir=tmp_path, secret=Secret(SECRET))
+    return Settings(data_dir=tmp_path, secret=Secret(SECRET), database_url=Secret(new_user_table(tmp_path)))
 
 
 @pytest.fixture
