@@ -104,7 +104,7 @@ def faults_of(site: Site) -> list[Fault]:
     if site.can_move_clocks():
         found.append(Fault("move clock", lambda chance: _move_clock(site, chance.choice((-HOUR, HOUR)))))
     else:
-        print("no clock will be moved: apt-get install faketime", flush=True)  # noqa: T201
+        print("no clock will be moved: apt-get install faketime", flush=True)
     if isinstance(site, Standalone):
         found += _standalone_faults(site)
     if isinstance(site, OnTopology):
