@@ -51,23 +51,22 @@ def pulpo(server: str) -> Iterator[Target]:
 
 
 @contextmanager
-def bare(server: str, *options: str) -> Iterator[Target]:
-    """The ten-line Flask app."""
+def bare(server: str, *options: str, app: str = "bench.bare:app") -> Iterator[Target]:
+    """The ten-line Flask app, or another one that needs a Redis and nothing else."""
     port = free_port()
     commands = {
         "gunicorn": [
             *(sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-k", "gthread", "--log-level", "warning"),
-            *("-w", str(WORKERS), "--threads", str(BARE_THREADS), "--no-control-socket", *options, "bench.bare:app"),
+            *("-w", str(WORKERS), "--threads", str(BARE_THREADS), "--no-control-socket", *options, app),
         ],
         "granian": [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--no-log", "--http", "1"),
-            *("--workers", str(WORKERS), "--blocking-threads", str(BARE_THREADS), *options, "bench.bare:app"),
+            *("--workers", str(WORKERS), "--blocking-threads", str(BARE_THREADS), *options, app),
         ],
     }
     url = f"http://127.0.0.1:{port}"
-    about = (
-        f"Flask {version('flask')}, {server} {version(server)}, {WORKERS} workers, {BARE_THREADS} threads; push, pop"
-    )
+    what = f"Flask {version('flask')}" if app.startswith("bench.bare") else "a WSGI function"
+    about = f"{what}, {server} {version(server)}, {WORKERS} workers, {BARE_THREADS} threads; push, pop"
     with (
         PrivateRedis("--appendonly", "yes") as redis,
         _started(commands[server], f"{url}/pop", {"BARE_REDIS_URL": redis.url}) as process,
@@ -175,6 +174,8 @@ PEERS: dict[str, Starter] = {
     **BARES,
     "Pulpo, gunicorn": lambda: pulpo("gunicorn"),
     "Pulpo, granian": lambda: pulpo("granian"),
+    "floor, gunicorn": lambda: bare("gunicorn", app="bench.floor:app"),
+    "floor, granian": lambda: bare("granian", app="bench.floor:app"),
     "Webdis": webdis,
     "moto's SQS": moto,
     "RabbitMQ's management API": rabbitmq,

@@ -23,7 +23,8 @@ METHOD = (
 CAVEATS = (
     "Load, servers and Redis share the machine, so the requests a second of all are lower than with load from outside;"
     " CPU a request, without Redis and wrk, is what to compare. Trust ratios that differ by more than 15 %."
-    " bare, Webdis and RabbitMQ do two requests a message, the others three."
+    " bare, floor, Webdis and RabbitMQ do two requests a message, the others three. The floor is a WSGI function that"
+    " passes each request on to Redis and does nothing else: the least that a service in Python can take."
 )
 
 
