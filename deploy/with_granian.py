@@ -57,6 +57,8 @@ def _address(host: str) -> str:
 
 def load() -> Any:
     """The app of a worker, which is minded by a thread of its own."""
+    # Until granian sets a handler of the worker's own, the server's is there, which would let a SIGTERM get lost.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     from wsgi import app  # noqa: PLC0415
 
     # Ctrl-C reaches the server as well, which tells its workers by SIGTERM; one that hears both may hang.

@@ -1,8 +1,9 @@
-"""A stop under load: whoever got through to the server is answered, whoever waits, too."""
+"""Stops: under load, whoever got through to the server is answered, whoever waits, too; and right after the start."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,3 +32,11 @@ def test_no_request_fails_and_the_server_ends_with_0(service: Service) -> None:
         threading.Event().wait(LOAD_SECONDS)
         assert service.stop() == 0
         assert load.result() == 0
+
+
+def test_a_stop_right_after_the_first_answer_is_quick(service: Service) -> None:
+    for _ in range(3):  # the other worker may not be there yet
+        stopped_at = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - stopped_at < 10
+        service.start()
