@@ -136,6 +136,7 @@ def samba(directory: Path, certificate: Path, key: Path) -> Iterator[None]:
     options = (
         *("server services=ldap", "tls enabled=yes", f"tls certfile={certificate}", f"tls keyfile={key}"),
         *(f"tls cafile={certificate}", "interfaces=lo", "bind interfaces only=yes"),
+        *(f"pid directory={directory}", f"ncalrpc dir={directory / 'ncalrpc'}"),  # another one may run on this machine
     )
     command = ["samba", "-i", "-M", "single", "-s", str(config), *(f"--option={option}" for option in options)]
     with _running(command, directory / "log", 636):
