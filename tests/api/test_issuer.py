@@ -326,6 +326,17 @@ def test_a_token_that_was_logged_out_is_refused_however_its_signature_is_spelt(
     assert push(client, issuer.token(jti="another")).status_code == 201
 
 
+def test_a_token_that_was_logged_out_stays_so_for_as_long_as_any_clock_may_take_it(
+    client: FlaskClient, issuer: Issuer
+) -> None:
+    short = issuer.token(exp=int(time.time()) + 1)
+    assert client.post("/logout", headers=bearer(short)).status_code == 200
+    time.sleep(2.1)
+    assert push(client, issuer.token(exp=int(time.time()) - 1)).status_code == 201  # clocks may differ
+    assert client.post("/logout", headers=bearer(issuer.token())).status_code == 200
+    problem(push(client, short), 401, "unauthenticated")
+
+
 def test_users_from_elsewhere_have_no_keys_and_no_password_here(client: FlaskClient, issuer: Issuer) -> None:
     headers = bearer(issuer.token(groups=["bosses"]))
     problem(client.post("/keys", json={"name": "k", "permissions": ["push:*"]}, headers=headers), 403, "forbidden")

@@ -17,6 +17,8 @@ from app.storage.sql.audit import note
 from app.storage.sql.engine import transaction
 from app.storage.sql.tables import revoked_tokens, users
 
+KEPT_AFTER_SECONDS = 300  # more than the clocks of nodes, or an issuer's and ours, may differ
+
 
 class SqlUserStore:
     """One transaction a method."""
@@ -104,7 +106,7 @@ class SqlUserStore:
 
 
 class SqlRevokedTokens:
-    """Forgets a token once it would have expired anyway."""
+    """Forgets a token a while after it would have expired anyway, since some clock may be slow."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -112,7 +114,8 @@ class SqlRevokedTokens:
     def add(self, token_id: str, *, expires_at: int, deed: Deed) -> None:
         """Adds a token, unless it is there."""
         with suppress(IntegrityError), transaction(self._engine) as connection:
-            connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at < int(time.time())))
+            over = revoked_tokens.c.expires_at < int(time.time()) - KEPT_AFTER_SECONDS
+            connection.execute(delete(revoked_tokens).where(over))
             connection.execute(insert(revoked_tokens).values(token_id=token_id, expires_at=expires_at))
             note(connection, deed)
 
