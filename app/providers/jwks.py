@@ -31,7 +31,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class Jwks:
-    """Keys by id. One thread fetches; the others go on with what is there, or wait if there is nothing yet."""
+    """Keys by id. One thread fetches; the others go on with what is there, and wait for the very first fetch only."""
 
     def __init__(self, fetch: Callable[[], dict[str, Any]], *, now: Callable[[], float]) -> None:
         """`fetch` answers a JSON Web Key Set or raises `IdentityUnavailable`; `now` is a monotonic clock."""
@@ -40,6 +40,7 @@ class Jwks:
         self._lock = threading.Lock()
         self._kept: _Kept | None = None
         self._next_fetch = 0.0
+        self._has_asked = False
 
     def key(self, key_id: str | None) -> jwt.PyJWK | None:
         """The key of an id, or the only one where a token names none; None if there is none.
@@ -48,7 +49,8 @@ class Jwks:
         """
         kept = self._kept
         if kept is None:
-            kept = self._fetch_in_turn(wait=True)
+            # Else anybody's tokens would keep every thread at an issuer that is silent.
+            kept = self._fetch_in_turn(wait=not self._has_asked)
         elif self._now() - kept.since > FRESH_SECONDS or _find(kept.keys, key_id) is None:
             kept = self._fetch_in_turn(wait=False)
         if kept is None or self._now() - kept.since > STALE_SECONDS:
@@ -61,6 +63,7 @@ class Jwks:
                 if self._now() >= self._next_fetch:
                     self._refresh()
             finally:
+                self._has_asked = True
                 self._lock.release()
         return self._kept
 
@@ -82,12 +85,14 @@ def usable(document: dict[str, Any]) -> dict[str, jwt.PyJWK]:
     for described in listed:
         try:
             key = jwt.PyJWK(described)
-        except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
             log.info("a key of the identity provider cannot be used: %s", error)
             continue
+        key_id = key.key_id or ""
         is_weak = isinstance(key.key, RSAPublicKey) and key.key.key_size < LEAST_RSA_BITS
-        if key.algorithm_name in SIGNATURES and key.public_key_use in {None, "sig"} and not is_weak:
-            keys[key.key_id or ""] = key
+        is_for_signatures = key.algorithm_name in SIGNATURES and key.public_key_use in (None, "sig")
+        if isinstance(key_id, str) and is_for_signatures and not is_weak:
+            keys[key_id] = key
     return keys
 
 

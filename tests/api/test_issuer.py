@@ -188,6 +188,23 @@ def test_an_issuer_that_is_down_is_503_and_not_401(client: FlaskClient, issuer: 
     assert issuer.asked["/keys"] == 1
 
 
+def test_a_silent_issuer_that_never_answered_holds_one_thread_and_not_all(
+    client: FlaskClient, issuer: Issuer, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "PAUSE_SECONDS", 0)
+    issuer.silent.add("/keys")
+    problem(push(client, issuer.token()), 503, "identity-unavailable")
+
+    def seconds(token: str) -> float:
+        began = time.monotonic()
+        problem(push(app.test_client(), token), 503, "identity-unavailable")
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(8) as threads:
+        waits = sorted(threads.map(seconds, [issuer.token(jti=str(number)) for number in range(8)]))
+    assert waits[-2] < 2 < waits[-1]
+
+
 @pytest.mark.parametrize(
     ("path", "answer"),
     [
@@ -223,7 +240,10 @@ def test_a_silent_issuer_costs_a_login_some_seconds_and_no_more(client: FlaskCli
 
 
 def test_keys_that_are_nonsense_or_weak_are_left_out() -> None:
-    assert jwks.usable({"keys": [1, {}, {"kty": "oct", "k": "c2VjcmV0", "kid": "s"}, {"kty": "RSA"}]}) == {}
+    rsa = {"kty": "RSA", "n": "gQ" * 180, "e": "AQAB"}
+    assert list(jwks.usable({"keys": [rsa | {"kid": "good"}]})) == ["good"]
+    weird = [rsa | {"alg": "none"}, rsa | {"kid": ["a"]}, rsa | {"kid": 5}, rsa | {"use": ["sig"]}]
+    assert jwks.usable({"keys": [1, {}, {"kty": "oct", "k": "c2VjcmV0", "kid": "s"}, {"kty": "RSA"}, *weird]}) == {}
 
 
 def test_a_login_by_password_answers_the_issuers_token(client: FlaskClient, app: Flask) -> None:
