@@ -23,6 +23,7 @@ REFUSALS = {
     "UserNotFoundException": "there is no such user",
     "UserNotConfirmedException": "the user is not confirmed",
     "PasswordResetRequiredException": "the user has to reset the password",
+    "UserLambdaValidationException": "a check of the pool's own refuses the user",
 }
 
 

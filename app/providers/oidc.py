@@ -17,6 +17,13 @@ from app.providers.jwks import Jwks
 FORM = "application/x-www-form-urlencoded"
 FRESH_SECONDS = 3600.0
 PAUSE_SECONDS = 10.0
+# Errors of a token endpoint that are about the user and not about the client or the issuer.
+REFUSALS = {
+    "invalid_grant": "it refuses the name or the password",
+    "access_denied": "it does not let the user in",
+    "mfa_required": "it asks for more than a password",
+    "interaction_required": "it asks for more than a password",
+}
 
 
 class Oidc:
@@ -67,10 +74,10 @@ class Oidc:
         reply = self._https.post(address, urlencode(fields).encode(), headers)
         if reply.status == 200:
             return self._admit(reply.content.get("access_token"), address)
-        error = reply.content.get("error")
-        if error == "invalid_grant":
-            return Refusal("it refuses the name or the password")
-        raise unavailable(address, f"it answered {reply.status} {str(error)[:100]}")
+        error = str(reply.content.get("error"))
+        if error in REFUSALS:
+            return Refusal(REFUSALS[error])
+        raise unavailable(address, f"it answered {reply.status} {error[:100]}")
 
     def _admit(self, token: object, address: str) -> Admitted:
         if not isinstance(token, str):

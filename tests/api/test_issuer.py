@@ -275,6 +275,16 @@ def test_an_issuer_that_takes_no_passwords_is_told_to_nobody_but_the_audit_log(
     assert logins(app)[0][3] == "oidc: the issuer takes no passwords"
 
 
+@pytest.mark.parametrize("error", ["mfa_required", "interaction_required", "access_denied"])
+def test_an_issuer_that_wants_more_than_a_password_refuses_and_is_not_down(
+    client: FlaskClient, issuer: Issuer, error: str
+) -> None:
+    issuer.answers["/token"] = (403, {"error": error}, {})
+    for _ in range(5):
+        problem(login(client, "ada", "wrong"), 401, "unauthenticated")
+    problem(login(client, "ada", "wrong"), 429, "rate-limited")
+
+
 def test_a_name_of_the_user_table_is_never_asked_of_the_issuer(client: FlaskClient, issuer: Issuer) -> None:
     problem(login(client, "admin", USERS["admin"]), 401, "unauthenticated")
     assert login(client, "admin", PASSWORD).status_code == 200

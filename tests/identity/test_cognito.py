@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,9 +14,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from msgspec.structs import replace
 
+from app.people import Refusal
+from app.providers.cognito import Cognito
+from app.providers.https import Https
 from app.settings import Secret, Settings
 from tests.api.answers import problem
 from tests.conftest import PASSWORD, MakeApp, client_of
+from tests.issuer import issuing
 from tests.service import ROOT, free_port, wait_until
 
 PASSPHRASE = "Ada's passphrase 1"
@@ -170,3 +175,19 @@ def test_a_pool_that_cannot_be_asked_is_503_and_the_admin_of_the_table_gets_in(
     client = make_app(replace(settings, **changed)).test_client()
     problem(log_in(client, "ada"), 503, "identity-unavailable")
     assert log_in(client, "admin", PASSWORD).status_code == 200
+
+
+def test_a_check_of_the_pools_own_that_refuses_a_user_is_no_outage() -> None:
+    with issuing() as pool:
+        pool.answers["/"] = (400, {"__type": "UserLambdaValidationException", "message": "PreAuthentication"}, {})
+        provider = Cognito(
+            Https(),
+            "eu-west-1_a",
+            audience=None,
+            clients=["a"],
+            client_secret=None,
+            url=f"{pool.url}/",
+            jwks_url=None,
+            now=time.monotonic,
+        )
+        assert isinstance(provider.login("ada", PASSPHRASE), Refusal)
