@@ -105,8 +105,9 @@ class Ldap:
 
     def login(self, username: str, password: str) -> Admitted | Refusal:
         """Who a name and its password stand for. Raises `IdentityUnavailable`."""
-        if not password:  # a bind without one succeeds as nobody (RFC 4513, 5.1.2)
-            return Refusal("there was no password")
+        # A bind without one succeeds as nobody (RFC 4513, 5.1.2), and what ends at a NUL may be one without.
+        if not password or "\0" in password:
+            return Refusal("no password is like that")
         if not username.isprintable():  # Active Directory takes ada and a NUL for ada
             return Refusal("no name is like that")
         try:
@@ -191,7 +192,8 @@ class _Line:
         """Becomes `dn`; if that is refused, why. No name at all is for those who let anybody look."""
         self._hurry()
         if dn:
-            self._connection.rebind(dn, password, authentication=ldap3.SIMPLE, read_server_info=False)
+            # As bytes it goes as it was typed; of text ldap3 makes another, and stumbles over some.
+            self._connection.rebind(dn, password.encode(), authentication=ldap3.SIMPLE, read_server_info=False)
         else:
             self._connection.rebind(authentication=ldap3.ANONYMOUS, read_server_info=False)
         result = self._connection.result

@@ -175,7 +175,14 @@ def test_the_provider_itself_takes_no_name_for_a_filter_and_no_silence_for_a_pas
     assert isinstance(provider.login("ada", PASSWORDS["ada"]), Admitted)
     for name in ("*", "a*", "*)(uid=*", "ada)(|(cn=*", "ada\x00", "(", "\\", "uid=ada"):
         assert isinstance(provider.login(name, PASSWORDS["ada"]), Refusal), name
-    assert provider.login("ada", "") == Refusal("there was no password")
+    for password in ("", "\x00", f"{PASSWORDS['ada']}\x00"):
+        assert provider.login("ada", password) == Refusal("no password is like that")
+
+
+def test_a_password_is_the_directorys_to_judge_whatever_is_in_it(settings: Settings) -> None:
+    # The first would be nothing at all to SASLprep, and the others are what it refuses.
+    for password in ("\u00ad", "\t", "a\u0627b", "\ue000"):
+        assert isinstance(provider_of(settings).login("ada", password), Refusal), password
 
 
 def test_many_logins_at_once_are_told_apart(settings: Settings) -> None:
