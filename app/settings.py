@@ -7,7 +7,8 @@ import ipaddress
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -296,12 +297,18 @@ def _faults_of_identity(values: Mapping[str, Any]) -> list[str]:
         "cognito": ("cognito_pool", "identity_clients"),
         "oidc": ("oidc_issuer", "identity_clients"),
     }[kind]
-    faults += [f"PULPO_{name.upper()}: is needed for PULPO_IDENTITY={kind}" for name in needed if name not in values]
+    faults += [
+        f"PULPO_{name.upper()}: is needed for PULPO_IDENTITY={kind}"
+        for name in needed
+        if not _parts(values.get(name, ""))
+    ]
     return faults + (_faults_of_ldap(values) if kind == "ldap" else _faults_of_cognito(values))
 
 
 def _faults_of_ldap(values: Mapping[str, Any]) -> list[str]:
     faults = []
+    if any("=" not in group for group in _groups(values)):
+        faults.append("PULPO_IDENTITY_GROUPS: must name groups by their DNs, such as cn=admins,ou=groups,dc=example")
     if not all(map(_is_ldap_url, _parts(values.get("ldap_url", "")))):
         faults.append("PULPO_LDAP_URL: must be ldaps://host, or ldap://host for StartTLS, several with commas between")
     if ("ldap_bind_dn" in values) != ("ldap_bind_password" in values):
@@ -309,6 +316,12 @@ def _faults_of_ldap(values: Mapping[str, Any]) -> list[str]:
     if "ldap_user_filter" in values and not re.fullmatch(r"\(.*\{\}.*\)", values["ldap_user_filter"]):
         faults.append("PULPO_LDAP_USER_FILTER: must be a filter in parentheses with {} for the name, such as (uid={})")
     return faults
+
+
+def _groups(values: Mapping[str, Any]) -> Iterable[str]:
+    with suppress(msgspec.MsgspecError):  # which is a fault of its own
+        return _mapping(values.get("identity_groups", ""))
+    return ()
 
 
 def _faults_of_cognito(values: Mapping[str, Any]) -> list[str]:
