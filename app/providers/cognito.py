@@ -68,6 +68,10 @@ class Cognito:
         """Nothing: the pool takes passwords."""
         return ""
 
+    def bare(self, username: str) -> str:
+        """The name as it is: none has a second spelling that is known here."""
+        return username
+
     def read(self, token: str) -> OutsideToken:
         """What an access token of the pool says. Raises `Unauthenticated`, `IdentityUnavailable`."""
         return issued.read(token, self._keys, self._expected)

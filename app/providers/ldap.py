@@ -99,6 +99,10 @@ class Ldap:
         self._finding = finding
         self._groups = tuple(groups)
 
+    def bare(self, username: str) -> str:
+        """The name without a domain, which Active Directory takes in several spellings, and without any."""
+        return username.partition("@")[0] if self._finding.domain is not None else username
+
     def read(self, token: str) -> OutsideToken:  # noqa: ARG002 - the others look at it
         """Refuses any token: a directory makes none."""
         raise Unauthenticated("The token is not valid; log in again.")

@@ -54,6 +54,10 @@ class Oidc:
         """A sentence for whoever a login refuses."""
         return f"A token of {self._expected.issuer} is taken as Bearer, too."
 
+    def bare(self, username: str) -> str:
+        """The name as it is: none has a second spelling that is known here."""
+        return username
+
     def read(self, token: str) -> OutsideToken:
         """What a token of the issuer says. Raises `Unauthenticated`, `IdentityUnavailable`."""
         return issued.read(token, self._keys, self._expected)

@@ -115,14 +115,16 @@ class RevokedTokens(Protocol):
 class IdentityProvider(Protocol):
     """Knows users whom the user table does not. Each method may raise `IdentityUnavailable`, within some seconds.
 
-    `name` goes before the names of its users; `advice` is a sentence for whoever a login refuses. `read` is about
-    tokens of its own and raises `Unauthenticated` of any other.
+    `name` goes before the names of its users; `advice` is a sentence for whoever a login refuses; `bare` is a name
+    without what it may be spelt with or without. `read` is about tokens of its own and raises `Unauthenticated` of
+    any other.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def advice(self) -> str: ...
+    def bare(self, username: str) -> str: ...
     def login(self, username: str, password: str) -> Admitted | Refusal: ...
     def read(self, token: str) -> OutsideToken: ...
 

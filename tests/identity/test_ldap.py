@@ -157,6 +157,16 @@ def test_the_same_user_is_the_same_caller_whatever_they_typed(client: FlaskClien
     assert len(ids) == 1
 
 
+def test_guesses_at_one_user_are_counted_together_whatever_domain_is_typed(
+    client: FlaskClient, settings: Settings
+) -> None:
+    if not settings.ldap_domain:
+        pytest.skip("there a name has no domain")
+    for name in ("ada", "ada@corp.example.test", "ADA@CORP", "ldap:ada", "ada@Corp.Example.Test"):
+        problem(log_in(client, name, "wrong"), 401, "unauthenticated")
+    problem(log_in(client, "ada", PASSWORDS["ada"]), 429, "rate-limited")
+
+
 def provider_of(settings: Settings, **changed: str) -> Ldap:
     now = replace(settings, **changed)
     password = now.ldap_bind_password.reveal() if now.ldap_bind_password else None

@@ -66,7 +66,7 @@ class Logins:
         return Issued(self._tokens.issue(account), self._tokens.lifetime_seconds)
 
     def _elsewhere(self, provider: IdentityProvider, username: str, password: str, by: Actor) -> Issued:
-        counted = f"{provider.name}:{_counted(username)}"
+        counted = f"{provider.name}:{_counted(provider.bare(username))}"
         if wait := self._limits.begin(counted, by.address):
             raise RateLimited("Too many wrong logins; try again later.", retry_after_seconds=wait)
         try:
