@@ -20,6 +20,7 @@ from redis.exceptions import (
     MovedError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
     TimeoutError,
     TryAgainError,
 )
@@ -98,7 +99,10 @@ class ClusterLines:
                 replies[place] = reply
         for place, reply in enumerate(replies):
             if isinstance(reply, REDIRECTIONS):
-                replies[place] = self._follow(commands[place], reply, started_at)
+                try:
+                    replies[place] = self._follow(commands[place], reply, started_at)
+                except ResponseError as refusal:
+                    replies[place] = refusal
             elif isinstance(reply, SIGNS_OF_CHANGE):
                 self._is_stale = True
         return replies
@@ -227,7 +231,7 @@ class ClusterLines:
             except RedisError as error:
                 log.info("%s:%s does not tell the slots: %s", *address, error)
             else:
-                if found.nodes:
+                if found.primaries():
                     self._forget_others(found)
                     return found
             if time.monotonic() > deadline:
