@@ -11,6 +11,7 @@ import msgspec
 
 DEFAULT_QUEUE = "default"
 RECEIPT_CODE_LENGTH = 43
+MAX_QUEUE_NAME_LENGTH = 80
 QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 _TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_+/", b"+/!!")
@@ -287,9 +288,13 @@ class Redriven(msgspec.Struct, frozen=True):
     now_ms: int
 
 
-@lru_cache(maxsize=1_024)
 def is_queue_name(text: str) -> bool:
     """Whether a queue may be called `text`."""
+    return len(text) <= MAX_QUEUE_NAME_LENGTH and _has_form_of_name(text)  # a long one must not stay in memory
+
+
+@lru_cache(maxsize=1_024)
+def _has_form_of_name(text: str) -> bool:
     return QUEUE_NAME.fullmatch(text) is not None
 
 
