@@ -72,11 +72,12 @@ def hung_up(connection: socket.socket | None) -> Callable[[], bool] | None:
         return None
 
     def is_gone() -> bool:
-        if connection.fileno() < 0:  # its request was answered while somebody asked
-            return True
         if hasattr(select, "POLLRDHUP"):  # Linux; it sees the end behind bytes that nobody has read
             watch = select.poll()
-            watch.register(connection, select.POLLRDHUP)
+            try:
+                watch.register(connection, select.POLLRDHUP)
+            except ValueError:  # its request was answered while somebody asked
+                return True
             return bool(watch.poll(0))
         try:
             return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
