@@ -3,7 +3,8 @@
 gunicorn gives a thread to each connection as it comes, for as long as its client takes to send a request, to send the
 body and to read the answer. Here a connection has no thread before something comes over it, and each of these steps has
 an end, which comes sooner while others wait. What waited too long for a thread is refused instead of being done too
-late, and requests for /health have threads of their own.
+late, and requests for /health have threads of their own. And where gunicorn stops all else for up to 2 s until a client
+has closed its end too, here such connections lie aside.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ LEAST_BYTES_PER_SECOND = 16_384  # that it must go at, beyond the grace
 QUEUE_SECONDS = 2.0  # that a request may wait for a thread
 PRESSED_SECONDS = 1.0  # of grace, while others wait for a thread
 SILENT_SECONDS = 1.0  # after which a connection may have to make room
+LINGER_SECONDS = 2.0  # for a client to close its end after ours
+LINGER_BYTES = 65_536  # that it may still send until then
 HEALTH_THREADS = 2
 HEALTH = b"GET /health"
 PART_BYTES = 65_536
@@ -62,8 +65,7 @@ class Deadlines:
             from_now = GRACE_SECONDS - PRESSED_SECONDS if self._is_pressed() else 0.0
             latest = time.monotonic() + from_now
             for mark, (end, connection, how) in list(self._ends.items()):
-                if end <= latest:
-                    self._ends.pop(mark, None)
+                if end <= latest and self._ends.pop(mark, None):  # it may have been lifted meanwhile
                     with suppress(OSError):  # it was closed meanwhile
                         if how == socket.SHUT_RDWR:  # the kernel need not keep for it what it did not take
                             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
@@ -125,11 +127,30 @@ class PatientBody:
         return part
 
 
+class Connection(TConn):  # type: ignore[misc]
+    """One that nobody waits for when it ends: `linger` sees to it, once there is nothing more to send."""
+
+    def __init__(self, *given: Any, linger: Callable[[Connection], None]) -> None:
+        super().__init__(*given)
+        self._linger = linger
+        self.left_bytes = LINGER_BYTES
+
+    def close(self, graceful: bool = False) -> None:  # noqa: FBT001, FBT002 - gunicorn calls it so
+        if graceful:
+            with suppress(OSError):  # the client has closed it already
+                self.sock.settimeout(0)
+                self.sock.shutdown(socket.SHUT_WR)
+                self._linger(self)
+                return
+        super().close()
+
+
 class PatientWorker(ThreadWorker):  # type: ignore[misc]
     """See the head of this file. What begins with an underscore is ours, the rest is gunicorn's."""
 
     def init_process(self) -> None:
         self._queued: deque[tuple[TConn, Future[Any]]] = deque()
+        self._lingering: deque[Connection] = deque()
         self._deadlines = Deadlines(self._is_pressed)
         self._health_pool = ThreadPoolExecutor(HEALTH_THREADS)
         super().init_process()
@@ -146,16 +167,14 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         """The answer, which ends early if its client is too slow to take it."""
         pace = Pace()
         try:
-            for item in answer:
-                for start in range(0, len(item), PART_BYTES):
-                    part = item[start : start + PART_BYTES]
-                    mark = self._deadlines.set(connection, pace.left_seconds, socket.SHUT_RDWR)
-                    with pace:
-                        try:
-                            yield part
-                        finally:
-                            self._deadlines.lift(mark)
-                    pace.earn(part)
+            for part in _parts_of(answer):
+                mark = self._deadlines.set(connection, pace.left_seconds, socket.SHUT_RDWR)
+                with pace:
+                    try:
+                        yield part
+                    finally:
+                        self._deadlines.lift(mark)
+                pace.earn(part)
         finally:
             if hasattr(answer, "close"):
                 answer.close()
@@ -167,10 +186,37 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         except (BlockingIOError, ConnectionAbortedError):
             return
         self.nr_conns += 1
-        connection = TConn(self.cfg, client, address, listener.getsockname())
+        connection = Connection(self.cfg, client, address, listener.getsockname(), linger=self._linger)
         connection.timeout = time.monotonic() + HEAD_SECONDS
         self.pending_conns.append(connection)
         self.poller.register(connection.sock, EVENT_READ, partial(self.on_pending_socket_readable, connection))
+
+    def _linger(self, connection: Connection) -> None:
+        """Keeps a connection until its client has closed it: what is closed with bytes unread is reset, answer and all.
+
+        It still counts as one.
+        """
+        self.poller.register(connection.sock, EVENT_READ, partial(self._drain, connection))
+        connection.timeout = time.monotonic() + LINGER_SECONDS
+        self._lingering.append(connection)
+        self.nr_conns += 1
+
+    def _drain(self, connection: Connection, _: socket.socket) -> None:
+        try:
+            part = connection.sock.recv(LINGER_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            part = b""
+        connection.left_bytes -= len(part)
+        if not part or connection.left_bytes <= 0:
+            self._lingering.remove(connection)
+            self._let_go(connection)
+
+    def _let_go(self, connection: TConn) -> None:
+        self.poller.unregister(connection.sock)
+        self.nr_conns -= 1
+        connection.close()
 
     def enqueue_req(self, conn: TConn) -> None:
         """Gives a connection on which something came to a thread."""
@@ -191,6 +237,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def murder_pending(self) -> None:
         """gunicorn calls it after each look at its connections, so each second at least."""
         super().murder_pending()
+        while self._lingering and self._lingering[0].timeout <= time.monotonic():
+            self._let_go(self._lingering.popleft())
         self._make_room()
         while self._queued:
             conn, task = self._queued[0]
@@ -204,14 +252,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def _make_room(self) -> None:
         """Lets connections go that have been silent for a while, if there is no room for another one."""
         now = time.monotonic()
-        for silent, most in ((self.pending_conns, HEAD_SECONDS), (self.keepalived_conns, self.cfg.keepalive)):
+        for silent, most in (
+            (self._lingering, LINGER_SECONDS),
+            (self.pending_conns, HEAD_SECONDS),
+            (self.keepalived_conns, self.cfg.keepalive),
+        ):
             while self.nr_conns >= self.worker_connections and silent:
                 if silent[0].timeout - now > most - SILENT_SECONDS:
                     break
-                connection = silent.popleft()
-                self.poller.unregister(connection.sock)
-                self.nr_conns -= 1
-                connection.close()
+                self._let_go(silent.popleft())
 
     def handle(self, conn: TConn) -> Any:
         conn.mark = self._deadlines.set(conn.sock, HEAD_SECONDS, socket.SHUT_RD)
@@ -229,6 +278,17 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         super()._cap_keepalive(deadline)
         for connection in self.pending_conns:
             connection.timeout = min(connection.timeout, deadline)
+
+
+def _parts_of(answer: Any) -> Iterator[bytes]:
+    """At least one, be it empty, since the head goes out with the first."""
+    is_empty = True
+    for item in answer:
+        for start in range(0, len(item), PART_BYTES):
+            is_empty = False
+            yield item[start : start + PART_BYTES]
+    if is_empty:
+        yield b""
 
 
 def _begins_with(connection: socket.socket, words: bytes) -> bool:

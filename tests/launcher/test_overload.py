@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.chaos.overload import (
@@ -73,3 +76,17 @@ def test_health_answers_meanwhile_and_pushes_go_on_afterwards(results: dict[str,
         assert result.recovered_seconds < 5
         before, most, _after = result.megabytes
         assert most < before + 100
+
+
+def test_clients_that_keep_their_end_open_after_the_answer_hold_up_nobody(service: Service) -> None:
+    host, _, port = service.url.removeprefix("http://").partition(":")
+    clients = [socket.create_connection((host, int(port)), timeout=10) for _ in range(5)]
+    for client in clients:
+        client.sendall(b"NONSENSE\r\n\r\n")
+    for client in clients:
+        assert client.recv(65_536).startswith(b"HTTP/1.1 400")
+    began = time.monotonic()
+    assert httpx.get(f"{service.url}/health").status_code == 200
+    assert time.monotonic() - began < 1
+    for client in clients:
+        client.close()
