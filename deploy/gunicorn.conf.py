@@ -90,7 +90,7 @@ def _shut_the_door_when_it_stops(worker: Any) -> None:
         if worker.alive:
             return
         for listener in worker.sockets:
-            while listener.fileno() >= 0 and select.select([listener], [], [], 0)[0]:
+            while listener.sock is not None and select.select([listener], [], [], 0)[0]:
                 worker.accept(listener)
             listener.close()
 

@@ -4,6 +4,10 @@ if not release_head then
   --@include groups
   --@include hints
   local grouping = {KEYS[7], KEYS[8], KEYS[9]}
+  -- Nothing was written yet, and nothing may fail once something was.
+  redis.call('HLEN', KEYS[7])
+  redis.call('ZCARD', KEYS[8])
+  redis.call('LLEN', KEYS[9])
   release_head = function(envelope)
     local before = promoted.bytes
     release(grouping, envelope, now_ms())
