@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from redis import Redis
-from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, TimeoutError
 
 from app.storage import lines
 from app.storage.lines import Lines
@@ -62,6 +62,26 @@ def test_a_broken_connection_fails_one_command_and_takes_the_others_with_it(clie
     with pytest.raises(ConnectionError):
         sent.execute_command("PING")
     assert sent.execute_command("PING") == b"PONG"
+
+
+@pytest.mark.parametrize("send_several", [False, True])
+def test_a_server_that_has_become_a_replica_is_left_by_all(
+    client: Redis, redis_client: Redis, send_several: bool
+) -> None:
+    """Its connections stand, and each of them would be refused."""
+    before, sent = connections(redis_client), Lines(client)
+    for taken in [sent._take(), sent._take()]:
+        sent._give_back(taken)
+    redis_client.replicaof("127.0.0.1", 1)
+    try:
+        if send_several:
+            assert isinstance(sent.execute_commands([("SET", "a", 1)])[0], ReadOnlyError)
+        else:
+            with pytest.raises(ReadOnlyError):
+                sent.execute_command("SET", "a", 1)
+        assert not connections(redis_client) - before
+    finally:
+        redis_client.replicaof("NO", "ONE")
 
 
 def test_a_connection_that_broke_while_it_lay_idle_fails_nothing(
