@@ -50,6 +50,11 @@ overload:  ## Ten times the connections that fit, slow clients, endless bodies, 
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m tests.chaos.overload $(ARGS)
 
+failover:  ## Sentinel and Cluster with real services: TLS, waiters, faults, and the time to recover in ten rounds of each
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@$(BIN)/python -m pytest tests/failover/long
+	@$(BIN)/python -m tests.failover.recovery $(ARGS)
+
 script-cost:  ## Measure what each script costs inside Redis, a thousand and a million messages deep
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@$(BIN)/python -m bench.script_cost $(ARGS)

@@ -1,19 +1,19 @@
-"""What clients see while servers end, freeze, change places and hand over slots."""
+"""What clients see while servers end, change places and hand over slots; what takes longer is in `long`."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from flask.testing import FlaskClient
 
+from tests.failover.calls import BOUND_SECONDS, all_messages, check_that_a_primary_may_end, push
 from tests.failover.conftest import On
-from tests.topologies import Cluster, SentinelSet, Topology, slot_of
-
-BOUND_SECONDS = 5.0
-AWAY_SECONDS = 12.0
+from tests.topologies import Cluster, Node, Topology, slot_of
 
 
 @pytest.fixture
@@ -21,114 +21,82 @@ def admin(topology: Topology, on: On) -> FlaskClient:
     return on(topology)
 
 
-def push(client: FlaskClient, message: object, **headers: str) -> tuple[int, float]:
-    """Status and seconds of a push to the queue default; a refusal says when to try again."""
-    started_at = time.monotonic()
-    answer = client.post("/push", json={"message": message}, headers=headers)
-    assert answer.status_code in {201, 503}, answer.text
-    assert answer.status_code == 201 or "Retry-After" in answer.headers
-    return answer.status_code, time.monotonic() - started_at
-
-
-def all_messages(client: FlaskClient) -> list[Any]:
-    found: list[Any] = []
-    while True:
-        answer = client.post("/pop", json={"max": 1000, "lease": 600})
-        assert answer.status_code == 200, answer.text
-        if not (some := answer.get_json()["messages"]):
-            return found
-        found += [each["message"] for each in some]
-
-
-def until_pushed_again(client: FlaskClient) -> list[tuple[int, float]]:
-    """Pushes until one succeeds; all answers."""
-    answers, deadline = [push(client, "after")], time.monotonic() + AWAY_SECONDS
-    while answers[-1][0] != 201:
-        assert time.monotonic() < deadline, "it did not go on without a restart"
-        time.sleep(0.05)
-        answers.append(push(client, "after"))
-    return answers
-
-
-def primary_of_default(topology: Topology) -> Any:
-    return topology.primary_of("default") if isinstance(topology, Cluster) else topology.primaries()[0]
-
-
-@pytest.mark.parametrize("fault", ["kill", "freeze"])
-def test_a_primary_that_ends_is_a_while_of_503_and_no_durable_push_is_lost(
-    topology: Topology, admin: FlaskClient, fault: str
+def test_a_primary_that_is_killed_is_a_while_of_503_and_no_durable_push_is_lost(
+    topology: Topology, admin: FlaskClient
 ) -> None:
-    safe = [number for number in range(100) if push(admin, number, Prefer="durable")[0] == 201]
-    assert len(safe) == 100
-    getattr(primary_of_default(topology), fault)()
-    answers = until_pushed_again(admin)
-    assert answers[0][0] == 503
-    assert max(seconds for _, seconds in answers) < BOUND_SECONDS
-    found = all_messages(admin)
-    assert [message for message in found if message != "after"] == safe
-    assert "after" in found
+    check_that_a_primary_may_end(topology, admin, "kill")
 
 
-def test_without_any_sentinel_a_new_connection_is_refused_in_time(sentinel_set: SentinelSet, on: On) -> None:
-    sentinel_set.heal()
-    for sentinel in sentinel_set.sentinels:
-        sentinel.freeze()
-    try:
-        status, seconds = push(on(sentinel_set), 1)
-    finally:
-        sentinel_set.heal()
-    assert status == 503
-    assert seconds < BOUND_SECONDS
+@pytest.mark.parametrize("headers", [{}, {"Prefer": "durable"}], ids=["plain", "durable"])
+def test_each_redirection_of_a_moving_slot_is_followed(cluster: Cluster, on: On, headers: dict[str, str]) -> None:
+    """Some of its keys have moved (TRYAGAIN), all have (ASK), the slot has (MOVED)."""
+    admin = with_one_message(cluster, on)
+    slot = slot_of("default")
+    with moving(cluster, slot) as target:
+        cluster.move_keys(slot, target, limit=1)
+
+        def finish() -> None:
+            time.sleep(0.2)
+            cluster.move_keys(slot, target)
+            time.sleep(0.2)
+            cluster.end_move(slot, target)
+
+        mover = threading.Thread(target=finish)
+        mover.start()
+        answers = [push(admin, 2, **headers)]
+        mover.join(10)
+        answers += [push(admin, 3, **headers)]
+        met = redirections(cluster)
+    assert [(status, seconds < BOUND_SECONDS) for status, seconds in answers] == [(201, True)] * 2
+    assert min(met["TRYAGAIN"], met["ASK"], met["MOVED"]) > 0
+    assert met["MOVED"] <= 2, "who follows ASK without ASKING is sent back"
+    assert all_messages(admin) == [1, 2, 3]
 
 
-def test_without_any_server_a_cluster_is_refused_in_time(cluster: Cluster, on: On) -> None:
-    cluster.heal()
-    for node in cluster.nodes:
-        node.freeze()
-    try:
-        status, seconds = push(on(cluster), 1)
-    finally:
-        cluster.heal()
-    assert status == 503
-    assert seconds < BOUND_SECONDS
+def test_the_list_of_queues_is_written_and_read_while_its_slot_moves(cluster: Cluster, on: On) -> None:
+    """Its key has gone and its slot not yet: who asks there without ASKING is sent back."""
+    admin = with_one_message(cluster, on)
+    slot = slot_of("pulpo:queues")
+    with moving(cluster, slot) as target:
+        cluster.move_keys(slot, target)
+        answer = admin.post("/queues/orders/push", json={"message": 1})
+        listed = admin.get("/queues").get_json()["queues"]
+    assert answer.status_code == 201
+    assert [each["queue"] for each in listed] == ["default", "orders"]
 
 
-def test_a_slot_that_moves_under_load_loses_nothing(cluster: Cluster, on: On) -> None:
-    """While some keys of a queue have moved, nothing of it can run (TRYAGAIN): what waits too long is told 503."""
+def with_one_message(cluster: Cluster, on: On) -> FlaskClient:
+    """An app that knows the Cluster, where the queue default has the message 1 and nothing else is."""
     cluster.heal()
     cluster.empty()
-    apps = [on(cluster), on(cluster)]
-    slot = slot_of("default")
+    admin = on(cluster)
+    assert push(admin, 1)[0] == 201
+    return admin
+
+
+@contextmanager
+def moving(cluster: Cluster, slot: int) -> Iterator[Node]:
+    """Begins to move `slot` to the primary that it gives; at the end the slot is where it was."""
     source = cluster.owner(slot)
     target = next(node for node in cluster.primaries() if node is not source)
-    answers: list[tuple[int, int, float]] = []
-    is_over = threading.Event()
-
-    def load(client: FlaskClient, first: int) -> None:
-        number = first
-        while not is_over.is_set():
-            answers.append((number, *push(client, number)))
-            number += 2
-
-    threads = [threading.Thread(target=load, args=[app, number]) for number, app in enumerate(apps)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.3)
+    for node in cluster.nodes:
+        node.ask("CONFIG", "RESETSTAT")
     cluster.begin_move(slot, target)
-    cluster.move_keys(slot, target, limit=1)
-    time.sleep(0.3)
-    cluster.move_keys(slot, target)
-    cluster.end_move(slot, target)
-    time.sleep(0.3)
-    is_over.set()
-    for thread in threads:
-        thread.join(10)
-    assert cluster.owner(slot) is target
-    cluster.begin_move(slot, source)
-    cluster.move_keys(slot, source)
-    cluster.end_move(slot, source)  # as others expect it; and followed once more
-    pushed = sorted(number for number, status, _ in answers if status == 201)
-    assert [status for _, status, _ in answers if status != 201] == []
-    assert max(seconds for *_, seconds in answers) < BOUND_SECONDS
-    assert sorted(all_messages(apps[0])) == pushed
-    assert apps[1].get("/count").get_json()["leased"] == len(pushed)
+    try:
+        yield target
+    finally:
+        if cluster.owner(slot) is source:
+            cluster.move_keys(slot, target)
+            cluster.end_move(slot, target)
+        cluster.begin_move(slot, source)
+        cluster.move_keys(slot, source)
+        cluster.end_move(slot, source)
+
+
+def redirections(cluster: Cluster) -> Counter[str]:
+    """How often the servers answered which error since a slot began to move."""
+    found: Counter[str] = Counter()
+    for node in cluster.nodes:
+        for name, told in node.info("errorstats").items():
+            found[name.removeprefix("errorstat_")] += told["count"]
+    return found
