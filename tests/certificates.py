@@ -1,18 +1,37 @@
-"""Certificates that the tests make for themselves: an authority, and a server on the loopback address."""
+"""Certificates that the tests make for themselves."""
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
-from cryptography.x509.oid import NameOID
+NEW_KEY = ("-newkey", "rsa:2048", "-nodes")
 
-DAY = dt.timedelta(days=1)
+
+class Authority:
+    """`file` is what trusts it; `issue` makes a certificate for the names and addresses of a server."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.file = directory / "ca.pem"
+        usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        subject = ("-subj", "/CN=An authority of the tests", "-days", "2")
+        _openssl(
+            "req", "-x509", *NEW_KEY, *subject, *usage, "-keyout", str(directory / "ca.key"), "-out", str(self.file)
+        )
+
+    def issue(self, *names: str) -> tuple[Path, Path]:
+        """Certificate and key, for names such as `DNS:localhost`."""
+        stem = self._directory / names[0].replace(":", "-")
+        request, key, certificate = (stem.with_suffix(suffix) for suffix in (".csr", ".key", ".pem"))
+        extensions = stem.with_suffix(".cnf")
+        extensions.write_text(f"subjectAltName={','.join(names)}\nauthorityKeyIdentifier=keyid\n")
+        _openssl("req", *NEW_KEY, "-subj", "/CN=a server", "-keyout", str(key), "-out", str(request))
+        signing = ("-CA", str(self.file), "-CAkey", str(self._directory / "ca.key"), "-CAcreateserial", "-days", "2")
+        _openssl("x509", "-req", "-in", str(request), *signing, "-extfile", str(extensions), "-out", str(certificate))
+        key.chmod(0o600)
+        return certificate, key
 
 
 @dataclass(frozen=True)
@@ -37,43 +56,10 @@ class Certificates:
 
 
 def make_certificates(directory: Path) -> Certificates:
-    """Makes an authority and a certificate for 127.0.0.1 in `directory`."""
-    authority_key, server_key = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
-    authority, server = _name("the tests' authority"), _name("127.0.0.1")
-    certificate_of_authority = (
-        _builder(authority, authority, authority_key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(authority_key, hashes.SHA256())
-    )
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        _builder(server, authority, server_key)
-        .add_extension(x509.SubjectAlternativeName([address, x509.DNSName("localhost")]), critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
-    files = Certificates(directory / "authority.pem", directory / "server.pem", directory / "server-key.pem")
-    files.authority.write_bytes(certificate_of_authority.public_bytes(serialization.Encoding.PEM))
-    files.server.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    files.key.write_bytes(
-        server_key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return files
+    """Makes an authority and a certificate for the loopback address in `directory`."""
+    authority = Authority(directory)
+    return Certificates(authority.file, *authority.issue("IP:127.0.0.1", "DNS:localhost"))
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - DAY)
-        .not_valid_after(now + DAY)
-    )
-
-
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+def _openssl(*words: str) -> None:
+    subprocess.run(["openssl", *words], check=True, capture_output=True)

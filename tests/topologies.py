@@ -19,6 +19,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ class Node:
         return [f"{entry['reason']}: {entry['object']}" for entry in entries if entry["username"] == "pulpo"]
 
 
-class Topology:
+class Topology(ABC):
     """Processes that are started and stopped together; a context that leaves nothing."""
 
     def __init__(self, options: Options) -> None:
@@ -197,9 +198,9 @@ class Topology:
         """What the user `pulpo` was not allowed to do anywhere, though it tried."""
         return [what for node in self.processes if node.is_awake for what in node.denied()]
 
+    @abstractmethod
     def primaries(self) -> list[Node]:
         """The nodes that take writes."""
-        raise NotImplementedError
 
     def empty(self) -> None:
         """Removes all that was written."""
@@ -218,14 +219,15 @@ class Topology:
         self._mend()
         until(self._is_whole)
 
+    @abstractmethod
     def _mend(self) -> None:
         """Shortens what would come by itself."""
 
-    def _join(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _join(self) -> None: ...
 
-    def _is_whole(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _is_whole(self) -> bool: ...
 
     def _credentials(self) -> str:
         return f"pulpo:{quote(self.password, safe='')}@"
@@ -366,6 +368,9 @@ class Cluster(Topology):
         hosts = ",".join(f"{HOST}:{node.port}" for node in self.nodes[:PRIMARIES])
         scheme = "rediss+cluster" if self.certificates else "redis+cluster"
         self.url = f"{scheme}://{self._credentials()}{hosts}{self._tls_query()}"
+
+    def _mend(self) -> None:
+        """Nothing: its servers settle it among themselves."""
 
     def primaries(self) -> list[Node]:
         """The nodes that have slots, as most of those that run tell."""

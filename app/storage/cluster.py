@@ -25,6 +25,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from app.errors import StoreUnavailable
 from app.redis_url import Address, Topology
 from app.storage.lines import Command, Held, Lines, Shard
 from app.storage.slots import Slots
@@ -258,7 +259,7 @@ class _HeldInCluster:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
-        if kind is not None:
+        if kind is not None and issubclass(kind, (RedisError, StoreUnavailable)):
             self._cluster.notice(self._address)
         self._stack.__exit__(kind, *rest)
 

@@ -12,6 +12,7 @@ from redis import Connection, Redis
 from redis.client import PubSub
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
+from app.errors import StoreUnavailable
 from app.redis_url import Topology
 
 IDLE_SECONDS = 1.0
@@ -113,11 +114,11 @@ class Lines:
 
     @contextmanager
     def hold(self, key: str) -> Iterator[Held]:  # noqa: ARG002 - all keys are on this server
-        """A connection for the block alone; if something goes wrong on it, the others are closed as well."""
+        """A connection for the block alone; if Redis fails in it, the others are closed as well."""
         try:
-            with hold_one(self.client) as held:
-                yield held
-        except BaseException:
+            with self.client.client() as one:  # type: ignore[no-untyped-call]
+                yield _HeldConnection(one)  # redis-py closes it whenever an answer was not read to its end
+        except (RedisError, StoreUnavailable):
             self.close()
             raise
 
@@ -169,20 +170,6 @@ class _HeldConnection:
 
     def execute_command(self, *command: Any) -> Any:
         return self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
-
-
-@contextmanager
-def hold_one(client: Redis) -> Iterator[Held]:
-    """A connection of `client`'s pool, which gets it back; closed if something went wrong."""
-    one: Redis = client.client()  # type: ignore[no-untyped-call]
-    with one:
-        try:
-            yield _HeldConnection(one)
-        except BaseException:
-            if one.connection is not None:
-                # What it may still say is for nobody.
-                one.connection.disconnect()  # type: ignore[no-untyped-call]
-            raise
 
 
 def _reply_or_refusal(connection: Connection) -> Any:

@@ -121,10 +121,12 @@ class _Counters(Storage):
         self._commands.execute_command("DEL", self._name(key))
 
     def check(self) -> bool:
-        raise NotImplementedError  # /health asks elsewhere
+        """Whether Redis answers. Raises what `get` raises."""
+        return self.get("") == 0
 
     def reset(self) -> int | None:
-        raise NotImplementedError  # it would have to look at every key
+        """Not there, as `limits` has it for storages that cannot list their keys; nobody asks for it."""
+        raise NotImplementedError
 
     def _name(self, key: str) -> str:
         return f"{self._prefix}:{key}"

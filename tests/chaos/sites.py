@@ -7,6 +7,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ RECOVERY_SECONDS = 90.0
 ROUNDS_THAT_WORK = 3  # a probe falls to one worker of a node by luck
 
 
-class Site:
+class Site(ABC):
     """Nodes and what they stand on. The last node's clock can be moved; `mend` returns once all is whole."""
 
     name: str
@@ -85,23 +86,24 @@ class Site:
     def can_move_clocks(self) -> bool:
         return FAKETIME.is_file()
 
+    @abstractmethod
     def redis_of(self, number: int) -> dict[str, str]:
         """The settings by which a node finds its Redis."""
-        raise NotImplementedError
 
+    @abstractmethod
     def after_start(self, number: int) -> None:
         """What is to be done once that node runs."""
 
+    @abstractmethod
     def shards(self) -> Sequence[object]:
         """Who takes writes, one for each part of the queues."""
-        raise NotImplementedError
 
+    @abstractmethod
     def primaries(self) -> list[Redis]:
         """A client of each server that takes writes."""
-        raise NotImplementedError
 
-    def shard_of(self, queue: str) -> object:
-        raise NotImplementedError
+    @abstractmethod
+    def shard_of(self, queue: str) -> object: ...
 
     def spread(self, prefix: str, count: int) -> list[str]:
         """Names of queues, as many on each shard."""
@@ -115,12 +117,15 @@ class Site:
             number += 1
         return [name for names in zip(*found.values(), strict=True) for name in names]
 
+    @abstractmethod
     def mend(self) -> None:
         """Returns once nothing is broken any more."""
 
+    @abstractmethod
     def stop_store(self) -> None:
         """Ends every process that keeps data or watches over it."""
 
+    @abstractmethod
     def start_store(self) -> None:
         """Starts them again."""
 
@@ -205,6 +210,15 @@ class Standalone(Site):
     def primaries(self) -> list[Redis]:
         return [Redis(unix_socket_path=str(self._socket))]
 
+    def mend(self) -> None:
+        """Nothing: the launcher of the first node minds its Redis."""
+
+    def stop_store(self) -> None:
+        """Nothing: it ends with the first node."""
+
+    def start_store(self) -> None:
+        """Nothing: it starts with the first node."""
+
 
 class OnTopology(Site):
     """Nodes on a set of servers, each of which is reached through a proxy, by its fellows as well."""
@@ -229,14 +243,17 @@ class OnTopology(Site):
         super().close()
         self.topology.close()
 
+    def after_start(self, number: int) -> None:
+        """Nothing: the topology ran before."""
+
     def redis_of(self, _number: int) -> dict[str, str]:
         return {"PULPO_REDIS_URL": self.topology.url}
 
     def primaries(self) -> list[Redis]:
         return [node.client() for node in self.primary_nodes()]
 
-    def primary_nodes(self) -> list[Node]:
-        raise NotImplementedError
+    @abstractmethod
+    def primary_nodes(self) -> list[Node]: ...
 
     def replica_nodes(self) -> list[Node]:
         primaries = self.primary_nodes()

@@ -15,7 +15,7 @@ import pytest
 from app.errors import IdentityUnavailable
 from app.people import Admitted
 from app.providers.ldap import Finding, Ldap
-from tests.identity.certificates import Authority
+from tests.certificates import Authority
 
 FINDING = Finding(base="dc=a", domain=None, bind_dn="cn=reader", bind_password="secret", user_filter=None)
 BIND_OK = bytes.fromhex("300c02010161070a010004000400")

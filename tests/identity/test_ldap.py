@@ -19,8 +19,8 @@ from app.people import Admitted, Refusal
 from app.providers.ldap import Finding, Ldap
 from app.settings import Secret, Settings
 from tests.api.answers import problem
+from tests.certificates import Authority
 from tests.conftest import PASSWORD, MakeApp, client_of
-from tests.identity.certificates import Authority
 from tests.identity.directories import ADMIN_PASSWORD, PASSWORDS, SERVICE_PASSWORD, openldap, samba
 from tests.service import free_port
 
@@ -48,7 +48,11 @@ def domain(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> It
         yield
 
 
-@pytest.fixture(params=["openldap ldaps", "openldap starttls", "samba upn ldaps", "samba search starttls"])
+SAMBA_BY_THEMSELVES, SAMBA_BY_SEARCH = "samba upn ldaps", "samba search starttls"
+OPENLDAPS = ["openldap ldaps", "openldap starttls"]
+
+
+@pytest.fixture(params=[*OPENLDAPS, SAMBA_BY_THEMSELVES, SAMBA_BY_SEARCH])
 def ldap_settings(request: pytest.FixtureRequest, authority: Authority) -> dict[str, Any]:
     kind, *_, wire = request.param.split()
     if kind == "openldap":
@@ -135,9 +139,8 @@ def test_wrong_password_disabled_unknown_and_a_filter_for_a_name_are_answered_al
         assert {target for target, *_ in logins(app)} == {"ldap:ada", "ldap:eve", "?"}
 
 
-def test_the_audit_log_knows_why_active_directory_refused(client: FlaskClient, app: Flask, settings: Settings) -> None:
-    if settings.ldap_base != CORP:
-        pytest.skip("others do not tell")
+@pytest.mark.parametrize("ldap_settings", [SAMBA_BY_THEMSELVES, SAMBA_BY_SEARCH], indirect=True)
+def test_the_audit_log_knows_why_active_directory_refused(client: FlaskClient, app: Flask) -> None:
     for name, why in (("ada", "the password is wrong"), ("eve", "the account is disabled")):
         log_in(client, name, "wrong" if name == "ada" else PASSWORDS[name])
         assert logins(app)[0][2] == f"ldap: {why}"
@@ -157,11 +160,8 @@ def test_the_same_user_is_the_same_caller_whatever_they_typed(client: FlaskClien
     assert len(ids) == 1
 
 
-def test_guesses_at_one_user_are_counted_together_whatever_domain_is_typed(
-    client: FlaskClient, settings: Settings
-) -> None:
-    if not settings.ldap_domain:
-        pytest.skip("there a name has no domain")
+@pytest.mark.parametrize("ldap_settings", [SAMBA_BY_THEMSELVES], indirect=True)
+def test_guesses_at_one_user_are_counted_together_whatever_domain_is_typed(client: FlaskClient) -> None:
     for name in ("ada", "ada@corp.example.test", "ADA@CORP", "ldap:ada", "ada@Corp.Example.Test"):
         problem(log_in(client, name, "wrong"), 401, "unauthenticated")
     problem(log_in(client, "ada", PASSWORDS["ada"]), 429, "rate-limited")
@@ -245,9 +245,8 @@ def test_a_silent_directory_costs_some_seconds_and_the_next_one_is_asked(make_ap
         assert time.monotonic() - began < 1.5
 
 
+@pytest.mark.parametrize("ldap_settings", [*OPENLDAPS, SAMBA_BY_SEARCH], indirect=True)
 def test_a_wrong_account_to_look_with_is_503(make_app: MakeApp, settings: Settings) -> None:
-    if not settings.ldap_bind_dn:
-        pytest.skip("the users look for themselves")
     client = make_app(replace(settings, ldap_bind_password=Secret("wrong"))).test_client()
     problem(log_in(client, "ada", PASSWORDS["ada"]), 503, "identity-unavailable")
 

@@ -19,7 +19,7 @@ from app.people import Account, AccountChange, Actor, Deed
 from app.storage.sql.engine import make_engine
 from app.storage.sql.migrate import ONE_AT_A_TIME, migrate
 from app.storage.sql.users import SqlUserStore
-from tests.identity.certificates import Authority
+from tests.certificates import Authority
 from tests.launcher.test_nodes import login, nodes, test_what_one_node_revokes_the_other_refuses
 from tests.postgres_server import PrivatePostgres
 from tests.service import Service, wait_until

@@ -21,12 +21,13 @@ from tests.chaos.overload import (
     trickle_a_head,
     wait,
 )
-from tests.service import SERVER, Service, running
+from tests.service import SERVER, Service, running, wait_until
 
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.skipif(SERVER == "granian", reason="granian gives a slow body all the time that it wants"),
 ]
+HEADS = b"HEAD /openapi.json HTTP/1.1\r\nHost: pulpo\r\n\r\n" * 100
 LOADS = (
     Fault("silent", stay_silent, 100),
     Fault("heads", trickle_a_head, 100),
@@ -88,5 +89,29 @@ def test_clients_that_keep_their_end_open_after_the_answer_hold_up_nobody(servic
     began = time.monotonic()
     assert httpx.get(f"{service.url}/health").status_code == 200
     assert time.monotonic() - began < 1
+    for client in clients:
+        client.close()
+
+
+def test_clients_that_ask_for_heads_and_read_nothing_hold_no_thread_for_good(service: Service) -> None:
+    host, _, port = service.url.removeprefix("http://").partition(":")
+    clients = [socket.socket() for _ in range(5)]  # there are four threads
+    for client in clients:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect((host, int(port)))
+        client.setblocking(False)
+    taken_at = dict.fromkeys(clients, time.monotonic())
+    while taken_at:  # until the server takes no more of any, or has ended it
+        for client, since in list(taken_at.items()):
+            try:
+                client.send(HEADS)
+                taken_at[client] = time.monotonic()
+            except BlockingIOError:
+                if time.monotonic() - since > 8:
+                    del taken_at[client]
+            except OSError:
+                del taken_at[client]
+        time.sleep(0.02)
+    wait_until(lambda: httpx.get(f"{service.url}/count").status_code == 401, 25)
     for client in clients:
         client.close()

@@ -8,10 +8,12 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, TimeoutError
 
+from app.errors import QueueFull, StoreUnavailable
 from app.storage import lines
 from app.storage.lines import Lines
 from app.storage.redis_client import connect
 from tests.redis_server import PrivateRedis
+from tests.service import wait_until
 
 
 @pytest.fixture
@@ -114,3 +116,23 @@ def test_connections_that_a_crowd_needed_are_closed_once_it_is_gone(
     for _ in range(10):
         sent.execute_command("PING")
     assert len(connections(redis_client) - before) == 1
+
+
+def test_a_refusal_of_ours_leaves_the_connections_as_they_are(client: Redis, redis_client: Redis) -> None:
+    sent = Lines(client)
+    sent.execute_command("PING")
+    with sent.hold("a") as held:
+        held.execute_command("PING")
+    before = connections(redis_client)
+    with pytest.raises(QueueFull), sent.hold("a"):
+        raise QueueFull("there is no place")
+    assert connections(redis_client) == before
+
+
+def test_where_redis_fails_a_held_connection_all_others_are_closed(client: Redis, redis_client: Redis) -> None:
+    sent = Lines(client)
+    sent.execute_command("PING")
+    before = connections(redis_client)
+    with pytest.raises(StoreUnavailable), sent.hold("a"):
+        raise StoreUnavailable("it is gone")
+    wait_until(lambda: not connections(redis_client) & before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 
 import pytest
 from flask.testing import FlaskClient
@@ -20,7 +21,7 @@ from tests.failover.calls import (
 from tests.failover.conftest import On
 from tests.failover.long.conftest import Say
 from tests.failover.test_faults import moving, redirections, with_one_message
-from tests.topologies import Cluster, SentinelSet, Topology, slot_of, until
+from tests.topologies import Cluster, Node, SentinelSet, Topology, slot_of, until
 
 DURABLE = {"Prefer": "durable"}
 
@@ -58,25 +59,21 @@ def test_after_a_failover_a_durable_push_waits_for_a_replica(topology: Topology,
 
 
 def test_without_any_sentinel_a_new_connection_is_refused_in_time(sentinel_set: SentinelSet, on: On) -> None:
-    sentinel_set.heal()
-    for sentinel in sentinel_set.sentinels:
-        sentinel.freeze()
-    try:
-        status, seconds = push(on(sentinel_set), 1)
-    finally:
-        sentinel_set.heal()
-    assert status == 503
-    assert seconds < BOUND_SECONDS
+    assert_refused_in_time(sentinel_set, sentinel_set.sentinels, on)
 
 
 def test_without_any_server_a_cluster_is_refused_in_time(cluster: Cluster, on: On) -> None:
-    cluster.heal()
-    for node in cluster.nodes:
+    assert_refused_in_time(cluster, cluster.nodes, on)
+
+
+def assert_refused_in_time(topology: Topology, frozen: Sequence[Node], on: On) -> None:
+    topology.heal()
+    for node in frozen:
         node.freeze()
     try:
-        status, seconds = push(on(cluster), 1)
+        status, seconds = push(on(topology), 1)
     finally:
-        cluster.heal()
+        topology.heal()
     assert status == 503
     assert seconds < BOUND_SECONDS
 
