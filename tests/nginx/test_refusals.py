@@ -16,7 +16,7 @@ import pytest
 from app.settings import Settings
 from app.web.problems import explanation
 from tests.nginx.conftest import MOST_BYTES, NAME, NGINX, Proxy, proxied
-from tests.service import Service, free_port
+from tests.service import Service, free_port, wait_until
 
 TEMPLATE = (NGINX / "pulpo.conf.template").read_text(encoding="utf-8")
 PROBLEM = re.compile(r'^    \d+ \'\{"type":"/problems/([a-z-]+)","title":"([^"]+)","status":(\d+),', re.MULTILINE)
@@ -203,18 +203,19 @@ def test_the_id_of_a_request_is_handed_on_or_made(proxy: Proxy, service: Service
     assert re.fullmatch("[0-9a-f]{32}", made)
     refused = client.get("/metrics", headers={"X-Request-Id": "order-43"})
     assert problem(refused, 404, "not-found")["request_id"] == "order-43"
-    log = (proxy.directory / "access.log").read_text()
-    assert {"order-42", "order-43", made} <= set(re.findall('"request_id":"([^"]+)"', log))
+    log = proxy.directory / "access.log"
+    wait_until(lambda: '"request_id":"order-43"' in log.read_text())
+    assert {"order-42", "order-43", made} <= set(re.findall('"request_id":"([^"]+)"', log.read_text()))
     assert made in service.log.read_text()
 
 
 def test_the_log_has_paths_and_no_queries(proxy: Proxy, client: httpx.Client) -> None:
     client.get("/nowhere-at-all?secret=hunter2")
     client.get("/metrics?secret=hunter2")
-    log = (proxy.directory / "access.log").read_text()
-    assert '"path":"/nowhere-at-all"' in log
-    assert '"path":"/metrics"' in log
-    assert "hunter2" not in log
+    log = proxy.directory / "access.log"
+    wait_until(lambda: '"path":"/metrics"' in log.read_text())
+    assert '"path":"/nowhere-at-all"' in log.read_text()
+    assert "hunter2" not in log.read_text()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python's, that such a thing is asked for
