@@ -9,11 +9,14 @@ import signal
 import socket
 import tempfile
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
+
+from deploy.own_cpu import keep_to_one_cpu
 
 if TYPE_CHECKING:
     from app.services.queues import MessageQueue
@@ -45,7 +48,7 @@ def main() -> None:
         log_level=LogLevels(settings.log_level),
     )
     try:
-        server.serve(target_loader=load, wrap_loader=False)
+        server.serve(target_loader=partial(load, settings.workers), wrap_loader=False)
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
 
@@ -55,10 +58,11 @@ def _address(host: str) -> str:
     return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
 
 
-def load() -> Any:
+def load(workers: int) -> Any:
     """The app of a worker, which is minded by a thread of its own."""
     # Until granian sets a handler of the worker's own, the server's is there, which would let a SIGTERM get lost.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    keep_to_one_cpu(os.environ["PROMETHEUS_MULTIPROC_DIR"], workers=workers)
     from wsgi import app  # noqa: PLC0415
 
     # Ctrl-C reaches the server as well, which tells its workers by SIGTERM; one that hears both may hang.

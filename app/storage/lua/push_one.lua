@@ -16,11 +16,10 @@ local time, place = redis.call('TIME'), tonumber(own[2] or 0) + 1
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local id = struct.pack('>I6HI4', now, 0x7000 + math.floor(place / 2 ^ 30) % 4096, 0x80000000 + place % 2 ^ 30) .. ARGV[2]
 local high, low = string.byte(tail, 5, 6)
-local size = #tail - 6 - high * 256 - low
+local bytes = tonumber(own[3] or 0) + #tail - 6 - high * 256 - low
 
-redis.call('LLEN', list) -- nothing may fail after the first write, so a key of the wrong type must fail here
--- The first write may grow memory, so a full Redis refuses the whole script here.
-redis.call('HSET', queue, 'sequence', place, 'bytes', tonumber(own[3] or 0) + size)
+-- The first write: a full Redis, and a key of the wrong type, refuse the whole script here. Nothing may fail after it.
 redis.call('RPUSH', list, id .. tail)
+redis.call('HSET', queue, 'sequence', place, 'bytes', bytes)
 if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('PUBLISH', ARGV[3], ARGV[4] .. ' 1') end
 return {0, 1, id}
