@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from app import patience
 from app.models import Popped
 from app.services.ports import Hints
 
@@ -51,6 +52,7 @@ class LongPoll:
             was_woken = True  # the first try is in good hope
             while not is_gone():
                 left = deadline - time.monotonic()
+                patience.renew()
                 popped = take(waiters=self._room.size_of(queue) if left > 0 else 0, is_look=not was_woken)
                 if popped.deliveries or left <= 0 or self._room.is_closed:
                     return popped

@@ -25,6 +25,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from app import patience
 from app.errors import StoreUnavailable
 from app.redis_url import Address, Topology
 from app.storage.lines import Command, Held, Lines, Shard
@@ -32,8 +33,7 @@ from app.storage.slots import Slots
 
 log = logging.getLogger(__name__)
 
-# With a connection to be made and a command to be waited for, all three stay below 5 s.
-LOOK_SECONDS = 1.0  # to find a server that tells the slots
+LOOK_SECONDS = 1.0  # to find a server that tells the slots; who is asked last may take as long again
 FOLLOW_SECONDS = 1.5  # from a command's start; after that a redirection is an error
 TRY_AGAIN_SECONDS = 0.02
 PAUSE_SECONDS = 0.1  # between two looks
@@ -156,6 +156,7 @@ class ClusterLines:
             raise error
         if isinstance(error, TryAgainError):  # some of the keys have been moved, and some not yet
             time.sleep(TRY_AGAIN_SECONDS)
+            patience.spend(TRY_AGAIN_SECONDS)
             return self._owner(slot_of(command)), False
         if not isinstance(error, AskError):
             raise error
@@ -199,8 +200,10 @@ class ClusterLines:
 
     def _known(self) -> Slots:
         """The slots as far as they are known; looks for them if that may be out of date."""
-        if self._is_stale or self._slots is None:
+        if (self._is_stale or self._slots is None) and patience.left() >= 2 * LOOK_SECONDS:
+            began = time.monotonic()
             self._look_again()
+            patience.spend(time.monotonic() - began)
         if self._slots is None:
             raise ConnectionError("no server of the Cluster tells its slots")
         return self._slots

@@ -10,13 +10,19 @@ from typing import Any, NamedTuple, Protocol
 from hiredis import pack_command
 from redis import Connection, Redis
 from redis.client import PubSub
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError, TimeoutError
 
+from app import patience
 from app.errors import StoreUnavailable
 from app.redis_url import Topology
 
 IDLE_SECONDS = 1.0
 SPARE_SECONDS = 5.0
+# Together they keep all Redis work of a request under 5 s (`app.patience`): a connection may have to be made first.
+CONNECT_SECONDS = 1.0
+COMMAND_SECONDS = 2.0  # for a command, and for each step of logging in
+SHORTEST_SECONDS = 0.001  # 0 would mean: without a wait
+HURRY_SECONDS = 2 * COMMAND_SECONDS  # with less left than for sending and reading, the answer has no longer than that
 
 Command = Sequence[Any]
 
@@ -80,43 +86,50 @@ class Lines:
     def execute_command(self, *command: Any) -> Any:
         """The reply to `command`. Raises what redis-py raises."""
         packed = pack_command(command)
-        connection = self._take()
+        began = time.monotonic()
+        connection = self._take(began)
         try:
             connection.send_packed_command([packed], check_health=False)  # type: ignore[no-untyped-call]
-            reply = connection.read_response(disable_decoding=True)
+            reply = _read(connection, began)
         except ResponseError as error:
             if isinstance(error, ReadOnlyError):
                 self._discard_all(connection)
             else:
-                self._give_back(connection)
+                self._give_back(connection, began)
             raise
         except BaseException:
+            patience.spend(time.monotonic() - began)
             self._discard_all(connection)
             raise
-        self._give_back(connection)
+        self._give_back(connection, began)
         return reply
 
     def execute_commands(self, commands: Sequence[Command]) -> list[Any]:
         """The replies to `commands`, sent together; a refusal of one stands in its place."""
         packed = [pack_command(tuple(command)) for command in commands]
-        connection = self._take()
+        began = time.monotonic()
+        connection = self._take(began)
         try:
             connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]
-            replies = [_reply_or_refusal(connection) for _ in commands]
+            replies = [_reply_or_refusal(connection, began) for _ in commands]
         except BaseException:
+            patience.spend(time.monotonic() - began)
             self._discard_all(connection)
             raise
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
             self._discard_all(connection)
         else:
-            self._give_back(connection)
+            self._give_back(connection, began)
         return replies
 
     @contextmanager
     def hold(self, key: str) -> Iterator[Held]:  # noqa: ARG002 - all keys are on this server
         """A connection for the block alone; if Redis fails in it, the others are closed as well."""
+        began = time.monotonic()
+        _check_that_time_is_left()
         try:
             with self.client.client() as one:  # type: ignore[no-untyped-call]
+                patience.spend(time.monotonic() - began)
                 yield _HeldConnection(one)  # redis-py closes it whenever an answer was not read to its end
         except (RedisError, StoreUnavailable):
             self.close()
@@ -135,17 +148,27 @@ class Lines:
                 self._discard(self._free.pop()[0])
         self.client.connection_pool.disconnect(inuse_connections=False)
 
-    def _take(self) -> Connection:
+    def _take(self, now: float) -> Connection:
         try:
             connection, used_at = self._free.pop()
         except IndexError:
-            return self.client.connection_pool.get_connection()
-        if time.monotonic() - used_at > IDLE_SECONDS and _is_broken(connection):
-            connection.disconnect()  # type: ignore[no-untyped-call]
+            return self._connect(now)
+        if now - used_at > IDLE_SECONDS and _is_broken(connection):
+            self._discard(connection)
+            return self._connect(now)
         return connection
 
-    def _give_back(self, connection: Connection) -> None:
+    def _connect(self, began: float) -> Connection:
+        try:
+            _check_that_time_is_left()
+            return self.client.connection_pool.get_connection()
+        except BaseException:
+            patience.spend(time.monotonic() - began)
+            raise
+
+    def _give_back(self, connection: Connection, began: float) -> None:
         now = time.monotonic()
+        patience.spend(now - began)
         self._free.append((connection, now))
         try:
             if now - self._free[0][1] > SPARE_SECONDS:  # it lay below all others: there are more than are needed
@@ -169,12 +192,32 @@ class _HeldConnection:
         self.redis = redis
 
     def execute_command(self, *command: Any) -> Any:
-        return self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        began = time.monotonic()
+        _check_that_time_is_left()
+        try:
+            return self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        finally:
+            patience.spend(time.monotonic() - began)
 
 
-def _reply_or_refusal(connection: Connection) -> Any:
-    try:
+def _check_that_time_is_left() -> None:
+    """For one command, or to connect: a server that is frozen takes connections, and answers to no login."""
+    if patience.left() < COMMAND_SECONDS:
+        raise TimeoutError("the request has waited for Redis for as long as it may")
+
+
+def _read(connection: Connection, began: float) -> Any:
+    """The answer to what was asked since `began`, in the time that the request has left."""
+    left = patience.left()
+    if left >= HURRY_SECONDS:
         return connection.read_response(disable_decoding=True)
+    seconds = min(COMMAND_SECONDS, max(SHORTEST_SECONDS, began + left - time.monotonic()))
+    return connection.read_response(disable_decoding=True, timeout=seconds)
+
+
+def _reply_or_refusal(connection: Connection, began: float) -> Any:
+    try:
+        return _read(connection, began)
     except ResponseError as error:
         return error
 

@@ -29,20 +29,17 @@ from redis.retry import Retry
 from app.errors import PulpoError, StoreFull, StoreUnavailable
 from app.redis_url import Address, RedisUrl, parse_redis_url
 from app.storage.cluster import ClusterLines
-from app.storage.lines import Lines, Servers
+from app.storage.lines import COMMAND_SECONDS, CONNECT_SECONDS, Lines, Servers
 from app.storage.sentinels import Sentinels
 from app.storage.slots import Slots, tell_slots
 
 log = logging.getLogger(__name__)
 
-# Together they keep all Redis work of a request under 5 s: a connection may have to be made first.
-CONNECT_TIMEOUT_SECONDS = 1.0
-COMMAND_TIMEOUT_SECONDS = 2.0
 LOOK_TIMEOUT_SECONDS = 0.5  # for one server of a Cluster to tell the slots; others may be asked
 NO_LIMIT = 2**31  # threads are what limits connections: each holds one or two at most
 OPTIONS: dict[str, Any] = {
-    "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
-    "socket_timeout": COMMAND_TIMEOUT_SECONDS,
+    "socket_connect_timeout": CONNECT_SECONDS,
+    "socket_timeout": COMMAND_SECONDS,
     "retry": Retry(NoBackoff(), 0),
     "client_name": "pulpo",
     "max_connections": NO_LIMIT,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
+from app import patience
 from app.errors import NotDurable
 from app.storage.redis_client import translating_errors
 
@@ -23,8 +24,11 @@ class DurabilityProof:
 
     def check(self, connection: Redis) -> bool:
         """Whether WAITAOF is there to prove it. Raises `NotDurable` if nothing is."""
+        began = time.monotonic()
         with translating_errors():
-            return self._check(connection)
+            by_waiting = self._check(connection)
+        patience.spend(time.monotonic() - began)
+        return by_waiting
 
     def _check(self, connection: Redis) -> bool:
         try:
@@ -47,6 +51,8 @@ class DurabilityProof:
 
     def prove(self, connection: Redis, ids: Sequence[str], *, by_waiting: bool) -> None:
         """Returns once all that `connection` wrote is safe. Raises `NotDurable`, with `ids`, if it is not in 2 s."""
+        if patience.left() < PROOF_SECONDS:
+            raise _not_proven(ids)
         deadline = time.monotonic() + PROOF_SECONDS
         try:
             if by_waiting:

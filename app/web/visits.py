@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from app import patience
 from app.people import Principal
 from app.web import access_log, timings
 
@@ -39,11 +40,13 @@ def begin(request_id: str | None, traceparent: str | None) -> Visit:
         request_id = os.urandom(16).hex()
     if traceparent is not None and not TRACEPARENT.fullmatch(traceparent):
         traceparent = None
+    patience.renew()
     return Visit(request_id, traceparent, time.perf_counter())
 
 
 def conclude(visit: Visit, *, method: str, path: str, route: str | None, queue: str | None, status: int) -> None:
     """Times and logs a request whose answer is ready."""
+    patience.end()
     seconds = time.perf_counter() - visit.started
     timings.answered(method, route, status, seconds)
     access_log.write(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -57,9 +58,9 @@ def test_an_answer_that_comes_too_late_is_never_taken_for_another(client: Redis,
 
 def test_a_broken_connection_fails_one_command_and_takes_the_others_with_it(client: Redis, redis_client: Redis) -> None:
     sent = Lines(client)
-    first, second = sent._take(), sent._take()
-    sent._give_back(first)
-    sent._give_back(second)
+    first, second = sent._take(time.monotonic()), sent._take(time.monotonic())
+    sent._give_back(first, time.monotonic())
+    sent._give_back(second, time.monotonic())
     redis_client.client_kill_filter(_type="normal", skipme=True)
     with pytest.raises(ConnectionError):
         sent.execute_command("PING")
@@ -72,8 +73,8 @@ def test_a_server_that_has_become_a_replica_is_left_by_all(
 ) -> None:
     """Its connections stand, and each of them would be refused."""
     before, sent = connections(redis_client), Lines(client)
-    for taken in [sent._take(), sent._take()]:
-        sent._give_back(taken)
+    for taken in [sent._take(time.monotonic()), sent._take(time.monotonic())]:
+        sent._give_back(taken, time.monotonic())
     redis_client.replicaof("127.0.0.1", 1)
     try:
         if send_several:
@@ -99,8 +100,8 @@ def test_a_connection_that_broke_while_it_lay_idle_fails_nothing(
 def test_lines_that_lie_idle_keep_no_client_from_its_connections(redis_server: PrivateRedis) -> None:
     sent = connect(redis_server.url)
     assert isinstance(sent, Lines)
-    for taken in [sent._take() for _ in range(150)]:
-        sent._give_back(taken)
+    for taken in [sent._take(time.monotonic()) for _ in range(150)]:
+        sent._give_back(taken, time.monotonic())
     assert sent.client.ping()
     sent.close()
 
@@ -109,9 +110,9 @@ def test_connections_that_a_crowd_needed_are_closed_once_it_is_gone(
     client: Redis, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, sent = connections(redis_client), Lines(client)
-    crowd = [sent._take() for _ in range(5)]
+    crowd = [sent._take(time.monotonic()) for _ in range(5)]
     for connection in crowd:
-        sent._give_back(connection)
+        sent._give_back(connection, time.monotonic())
     monkeypatch.setattr(lines, "SPARE_SECONDS", 0.0)
     for _ in range(10):
         sent.execute_command("PING")

@@ -24,6 +24,7 @@ from tests.failover.test_faults import moving, redirections, with_one_message
 from tests.topologies import Cluster, Node, SentinelSet, Topology, slot_of, until
 
 DURABLE = {"Prefer": "durable"}
+THREADS = 24
 
 
 @pytest.fixture
@@ -151,3 +152,42 @@ def test_a_slot_that_moves_under_load_loses_nothing(cluster: Cluster, on: On, sa
     assert max(seconds for *_, seconds in answers) < BOUND_SECONDS
     assert sorted(all_messages(apps[0])) == [1, *pushed]
     assert apps[1].get("/count").get_json()["leased"] == len(pushed) + 1
+
+
+def test_while_an_owner_is_frozen_no_request_of_many_threads_takes_longer_than_promised(
+    cluster: Cluster, on: On, say: Say
+) -> None:
+    """Plain and durable, to queues that are known and to new ones, on every shard."""
+    cluster.heal()
+    cluster.empty()
+    app = on(cluster)
+    assert push(app, 1)[0] == 201
+    answers: list[tuple[int, float]] = []
+    is_over = threading.Event()
+
+    def load(place: int) -> None:
+        client, number = app.application.test_client(), 0
+        client.environ_base = app.environ_base
+        while not is_over.is_set():
+            number += 1
+            queue = "default" if number % 2 else f"queue-{place}-{number}"
+            headers = {"Prefer": "durable"} if number % 4 < 2 else {}
+            began_at = time.monotonic()
+            answer = client.post(f"/queues/{queue}/push", json={"message": number}, headers=headers)
+            answers.append((answer.status_code, time.monotonic() - began_at))
+
+    threads = [threading.Thread(target=load, args=[place]) for place in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    primary_of_default(cluster).freeze()
+    time.sleep(8)
+    is_over.set()
+    for thread in threads:
+        thread.join(20)
+    cluster.heal()
+    slowest = max(seconds for _, seconds in answers)
+    refused = sum(status == 503 for status, _ in answers)
+    say(f"{len(answers)} answers of {THREADS} threads, {refused} of them 503, the slowest after {slowest:.2f} s")
+    assert {status for status, _ in answers} == {201, 503}
+    assert slowest < BOUND_SECONDS
