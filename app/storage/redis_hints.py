@@ -16,8 +16,8 @@ from app.storage.lines import Servers
 
 log = logging.getLogger(__name__)
 
-PING_SECONDS = 5.0
-SILENCE_SECONDS = 3 * PING_SECONDS
+PING_SECONDS = 1.5
+SILENCE_SECONDS = 2 * PING_SECONDS  # then the server is frozen or cut off: nothing else would tell
 RECONNECT_SECONDS = 1.0
 HINT = re.compile(rb"(\S{1,80}) (\d{1,9})")
 
@@ -60,7 +60,7 @@ class RedisHints:
                 if message is not None:
                     heard_at = now
                     _pass_on(message, hint)
-                if now - heard_at > SILENCE_SECONDS:
+                if now - heard_at >= SILENCE_SECONDS:
                     raise ConnectionError(f"nothing was heard for {SILENCE_SECONDS:.0f} s")
                 if now - pinged_at >= PING_SECONDS:
                     subscriber.ping()

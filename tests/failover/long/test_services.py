@@ -22,8 +22,7 @@ QUEUES = [f"queue-{number}" for number in range(60)]
 CLIENTS_EACH = 4
 BATCH = 5
 WOKEN_SECONDS = 0.4  # who is not woken looks each second
-# A connection is given up when nothing was heard for 15 s, which is looked at each 5 s, and made anew a second later.
-DEAF_SECONDS = {"kill": 5.0, "freeze": 25.0}
+DEAF_SECONDS = 5.0  # a connection is given up when nothing was heard for 3 s, and made anew a second later
 
 
 class Load:
@@ -115,7 +114,7 @@ def test_a_waiter_is_woken_again_after_a_failover(topology: Topology, say: Say, 
         took_over_at = time.monotonic()
         delays = [seconds_until_heard(client, queue)]
         while delays[-1] >= WOKEN_SECONDS:
-            assert time.monotonic() - took_over_at < DEAF_SECONDS[fault]
+            assert time.monotonic() - took_over_at < DEAF_SECONDS
             delays.append(seconds_until_heard(client, queue))
         woken_at = time.monotonic()
     say(
