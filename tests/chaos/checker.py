@@ -59,6 +59,13 @@ class Story:
         """The settlements that were answered with one of `results`."""
         return [(call, one) for call, one in self.settlements if one.result in results]
 
+    def may_be_acked(self) -> bool:
+        """Whether an ack of it was answered with success, or may have been done."""
+        return any(
+            call.kind == "ack" and (call.outcome is Outcome.UNKNOWN or one.result == "acked")
+            for call, one in self.settlements
+        )
+
     def may_be_gone(self, before: float = float("inf")) -> bool:
         """Whether it may have been acked or buried by a call that began before that time, or is dead."""
         return self.is_dead or any(
@@ -117,9 +124,12 @@ class _Stories(dict[int, Story]):
 
 
 def lost(story: Story) -> Iterator[Violation]:
-    """A push was answered with success, and at the end it is neither acked nor dead."""
+    """A push was answered with success, and at the end it is neither acked nor dead.
+
+    Who was buried is among the dead, who are all read, so a burial excuses nothing.
+    """
     push = story.answered_push()
-    if push is not None and not story.may_be_gone():
+    if push is not None and not story.is_dead and not story.may_be_acked():
         yield Violation(
             "lost", story.number, "pushed with success, and gone without an ack", push, can_be_rollback=True
         )

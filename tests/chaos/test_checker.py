@@ -101,6 +101,20 @@ def test_a_message_whose_extension_is_unknown_may_not_be_gone() -> None:
     assert rules(push(1, 7), pop(2, 7, "r"), settle(3, 7, "r", "", kind="extend")) == ["lost"]
 
 
+def test_a_message_that_was_buried_and_is_not_among_the_dead_is_lost() -> None:
+    buried = settle(3, 7, "r", "nacked", kind="nack", buries=True)
+    assert rules(push(1, 7), pop(2, 7, "r"), buried) == ["lost"]
+    assert rules(push(1, 7), pop(2, 7, "r"), buried, Letter(7, "id7")) == []
+
+
+def test_a_message_that_was_only_given_back_is_lost() -> None:
+    assert rules(push(1, 7), pop(2, 7, "r"), settle(3, 7, "r", "nacked", kind="nack")) == ["lost"]
+
+
+def test_a_push_that_was_answered_after_a_repetition_is_lost_as_any_other() -> None:
+    assert rules(push(1, 7, outcome=UNKNOWN, key="k"), push(2, 7, key="k")) == ["lost"]
+
+
 def test_a_dead_letter_is_not_lost() -> None:
     assert rules(push(1, 7), Letter(7, "id7")) == []
 
