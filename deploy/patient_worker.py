@@ -37,6 +37,7 @@ LINGER_SECONDS = 2.0  # for a client to close its end after ours
 LINGER_BYTES = 65_536  # that it may still send until then
 HEALTH_THREADS = 2
 HEALTH = b"GET /health"
+MOST_OF_A_HEAD = 8192  # that is looked at before it is read
 PART_BYTES = 65_536
 LOOK_SECONDS = 0.5
 AT_ONCE = struct.pack("ii", 1, 0)
@@ -221,7 +222,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def enqueue_req(self, conn: TConn) -> None:
         """Gives a connection on which something came to a thread."""
         conn.queued_at = time.monotonic()
-        pool = self._health_pool if _begins_with(conn.sock, HEALTH) else self.tpool
+        pool = self._health_pool if _asks_for_health(conn.sock) else self.tpool
         task = pool.submit(self.handle, conn)
         task.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
         self._queued.append((conn, task))
@@ -291,11 +292,13 @@ def _parts_of(answer: Any) -> Iterator[bytes]:
         yield b""
 
 
-def _begins_with(connection: socket.socket, words: bytes) -> bool:
+def _asks_for_health(connection: socket.socket) -> bool:
+    """Whether the whole head is there: whoever sends it slowly would hold one of the few threads meanwhile."""
     try:
-        return connection.recv(len(words), socket.MSG_PEEK | socket.MSG_DONTWAIT) == words
+        head = connection.recv(MOST_OF_A_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except OSError:
         return False
+    return head.startswith(HEALTH) and b"\r\n\r\n" in head
 
 
 def _is_queued(task: Future[Any]) -> bool:

@@ -4,7 +4,8 @@
 
 The server is gunicorn, or what TEST_SERVER names. `--scale`: how many times the connections that fit.
 Each row: what became of those who asked, how long the slowest answer took, the memory of the workers, how long
-`/health/live` and a push of somebody else took meanwhile, and how long until a push went as before.
+`/health`, `/health/live` and a push of somebody else took meanwhile, and how long until a push went as before. While
+Redis is frozen `/health` says so: 503 is an answer of it there, which a refusal (it has `Retry-After`) is not.
 """
 
 from __future__ import annotations
@@ -140,6 +141,11 @@ async def trickle_a_head(caller: Caller) -> Outcome:
     return await _trickle(caller, b"", caller.head("POST", "/push"))
 
 
+async def trickle_a_head_of_health(caller: Caller) -> Outcome:
+    head = caller.head("GET", "/health")
+    return await _trickle(caller, head[:11], head[11:])
+
+
 async def trickle_a_body(caller: Caller) -> Outcome:
     head = caller.head("POST", "/push", "Content-Type: text/plain\r\nContent-Length: 100000\r\n")
     return await _trickle(caller, head, b"x" * 1000)
@@ -245,6 +251,7 @@ def faults(scale: int) -> list[Fault]:
         Fault(f"{many} silent connections", stay_silent, many),
         Fault(f"{many} connections that push", push_in_a_loop, many, seconds=10),
         Fault("1000 heads, a byte a second", trickle_a_head, 1000),
+        Fault("1000 heads of GET /health, a byte a second", trickle_a_head_of_health, 1000),
         Fault("1000 bodies, a byte a second", trickle_a_body, 1000),
         Fault("200 readers of 8 MiB, 1 KiB a second", read_slowly, 200),
         Fault("50 chunked bodies without end", send_without_end, 50, seconds=5),
@@ -259,6 +266,7 @@ def faults(scale: int) -> list[Fault]:
 class Result:
     outcomes: Counter[Outcome]
     slowest_seconds: float
+    health: Probe
     live: Probe
     push: Probe
     megabytes: tuple[float, float, float]
@@ -271,21 +279,22 @@ class Watch:
     def __init__(self, service: Service, caller: Caller) -> None:
         self._service, self._caller = service, caller
         self._over = asyncio.Event()
-        self.live, self.push = Probe(), Probe()
+        self.health, self.live, self.push = Probe(), Probe(), Probe()
         self.before = self.most = megabytes(service)
 
     async def run(self) -> None:
         """Looks until `stop` is called."""
+        health = self._probe(self.health, lambda: self._caller.ask("GET", "/health"), "200", "503")
         live = self._probe(self.live, lambda: self._caller.ask("GET", "/health/live"), "200")
-        await asyncio.gather(live, self._probe(self.push, self._caller.push, "201"), self._weigh())
+        await asyncio.gather(health, live, self._probe(self.push, self._caller.push, "201"), self._weigh())
 
     def stop(self) -> None:
         self._over.set()
 
-    async def _probe(self, kept: Probe, ask: Callable[[], Awaitable[Outcome]], good: Outcome) -> None:
+    async def _probe(self, kept: Probe, ask: Callable[[], Awaitable[Outcome]], *good: Outcome) -> None:
         while not self._over.is_set():
             started = time.monotonic()
-            if await ask() == good:
+            if await ask() in good:
                 kept.milliseconds.append((time.monotonic() - started) * 1000)
             else:
                 kept.failed += 1
@@ -312,8 +321,8 @@ async def measure(service: Service, fault: Fault) -> Result:
         await asyncio.sleep(PROBE_SECONDS)
     recovered = time.monotonic() - ended
     weights = (watch.before, watch.most, megabytes(service))
-    counted = Counter(outcome for outcome, _ in outcomes)
-    return Result(counted, max(seconds for _, seconds in outcomes), watch.live, watch.push, weights, recovered)
+    counted, slowest = Counter(outcome for outcome, _ in outcomes), max(seconds for _, seconds in outcomes)
+    return Result(counted, slowest, watch.health, watch.live, watch.push, weights, recovered)
 
 
 async def _one(fault: Fault, caller: Caller, number: int, outcomes: list[tuple[Outcome, float]]) -> None:
@@ -360,7 +369,8 @@ def main(arguments: list[str] | None = None) -> int:
                 result = asyncio.run(measure(service, fault))
                 rows.append(row(fault, result))
                 print(rows[-1], flush=True)
-    head = ("load", "what became of them", "slowest, s", "live p50 / max, ms", "push p50 / max, ms")
+    probes = ("health p50 / max, ms", "live p50 / max, ms", "push p50 / max, ms")
+    head = ("load", "what became of them", "slowest, s", *probes)
     print(f"\n{SERVER}, {WORKERS} workers of {THREADS} threads\n")
     print(tabulate(rows, (*head, "MiB before, most, after", "recovered, s"), tablefmt="github"))
     return 0
@@ -370,7 +380,8 @@ def row(fault: Fault, result: Result) -> tuple[str, ...]:
     became = ", ".join(f"{count} {outcome}" for outcome, count in result.outcomes.most_common())
     weights = ", ".join(f"{each:.0f}" for each in result.megabytes)
     seconds = (f"{result.slowest_seconds:.1f}", f"{result.recovered_seconds:.1f}")
-    return fault.name, became, seconds[0], str(result.live), str(result.push), weights, seconds[1]
+    probes = (str(result.health), str(result.live), str(result.push))
+    return fault.name, became, seconds[0], *probes, weights, seconds[1]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from tests.chaos.overload import (
     stay_silent,
     trickle_a_body,
     trickle_a_head,
+    trickle_a_head_of_health,
     wait,
 )
 from tests.service import SERVER, Service, running, wait_until
@@ -31,6 +32,7 @@ HEADS = b"HEAD /openapi.json HTTP/1.1\r\nHost: pulpo\r\n\r\n" * 100
 LOADS = (
     Fault("silent", stay_silent, 100),
     Fault("heads", trickle_a_head, 100),
+    Fault("heads of health", trickle_a_head_of_health, 100),
     Fault("bodies", trickle_a_body, 100),
     Fault("endless", send_without_end, 5),
     Fault("announced", announce_gigabytes, 5),
@@ -57,6 +59,7 @@ def results(service: Service) -> dict[str, Result]:
 def test_who_is_silent_or_slow_is_cut_off_or_refused(results: dict[str, Result]) -> None:
     assert set(results["silent"].outcomes) == {"cut off"}
     assert set(results["heads"].outcomes) == {"cut off", "503 later"}
+    assert set(results["heads of health"].outcomes) == {"cut off", "503 later"}
     assert set(results["bodies"].outcomes) <= {"400", "503 later"}
     assert max(result.slowest_seconds for result in results.values()) < 20
 
@@ -72,8 +75,9 @@ def test_everybody_who_waits_is_answered(results: dict[str, Result]) -> None:
 
 def test_health_answers_meanwhile_and_pushes_go_on_afterwards(results: dict[str, Result]) -> None:
     for result in results.values():
-        assert result.live.failed == 0
-        assert max(result.live.milliseconds) < 2000
+        for probe in (result.health, result.live):
+            assert probe.failed == 0
+            assert max(probe.milliseconds) < 2000
         assert result.recovered_seconds < 5
         before, most, _after = result.megabytes
         assert most < before + 100
