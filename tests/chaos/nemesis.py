@@ -17,7 +17,7 @@ from tests.service import SERVER, Service, wait_until
 from tests.topologies import Node
 
 CALM_SECONDS = (0.3, 1.0)
-SHORT_HOLD, LONG_HOLD = (0.3, 2.0), (0.5, 4.0)
+SHORT_HOLD, LONG_HOLD = (0.3, 1.2), (0.5, 2.5)
 PAUSE_HOLD = (0.2, 0.7)  # shorter than what sentinels and nodes take for death
 CLOCK_SECONDS = 1.2  # until a process reads that its clock was moved
 HOUR = 3600

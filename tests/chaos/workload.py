@@ -78,6 +78,7 @@ class Client:
             return Answer(Outcome.REFUSED, 0, {})  # nothing was sent
         except httpx.TransportError:
             return Answer(Outcome.UNKNOWN, 0, {})
+        assert answer.status_code != 503 or "Retry-After" in answer.headers, answer.text
         return Answer(_outcome_of(answer), answer.status_code, answer.json())
 
     def push(
