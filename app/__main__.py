@@ -35,6 +35,9 @@ SERVERS = {
     "gunicorn": ("-m", "gunicorn", "-c", str(DEPLOY / "gunicorn.conf.py"), "wsgi:app"),
     "granian": (str(DEPLOY / "with_granian.py"),),
 }
+# From this size on the C library gives back to the system what is freed; by itself it raises the limit to 32 MiB, and
+# keeps for good what some large answers took (docs/decisions/0020-patient-worker.md).
+LARGE_BYTES = "262144"
 ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file's name
 
 
@@ -108,6 +111,7 @@ def become_server(settings: Settings) -> None:
     """Replaces this process by the server, so that signals reach it directly."""
     os.environ.pop("PULPO_ADMIN_PASSWORD", None)  # of no use to the server, so it does not get it
     os.environ.setdefault("PULPO_LOG_LEVEL", "warning" if sys.stdout.isatty() else settings.log_level)
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", LARGE_BYTES)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.execv(  # noqa: S606 - there is no shell to start it with  # nosec B606
         sys.executable, [sys.executable, *SERVERS[settings.server]]

@@ -14,7 +14,9 @@ from tests.chaos.overload import (
     Fault,
     Result,
     announce_gigabytes,
+    fill,
     measure,
+    read_slowly,
     send_without_end,
     stay_silent,
     trickle_a_body,
@@ -81,6 +83,13 @@ def test_health_answers_meanwhile_and_pushes_go_on_afterwards(results: dict[str,
         assert result.recovered_seconds < 5
         before, most, _after = result.megabytes
         assert most < before + 100
+
+
+def test_memory_for_large_answers_is_given_back(service: Service) -> None:
+    fill(service)
+    before, most, after = asyncio.run(measure(service, Fault("readers", read_slowly, 20))).megabytes
+    assert most > before + 30
+    assert after < before + (most - before) / 3
 
 
 def test_clients_that_keep_their_end_open_after_the_answer_hold_up_nobody(service: Service) -> None:
