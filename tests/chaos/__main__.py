@@ -14,7 +14,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.chaos import report
@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--not-durable", action="store_true", help="push without `Prefer: durable`, and count what it costs"
     )
+    parser.add_argument("--replicas", help="PULPO_DURABLE_REPLICAS, where it is not to be all that may take over")
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="FAULT", help="kinds of faults, such as 'kill primary'"
     )
@@ -56,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
             durable=not asked.not_durable,
             only=only,
             write=asked.write,
+            environ={} if asked.replicas is None else {"PULPO_DURABLE_REPLICAS": asked.replicas},
         )
         for name in asked.topology
     ]
@@ -63,11 +65,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(
-    name: str, *, faults: int, seed: int, a_second: float, durable: bool, only: Sequence[str], write: Path | None
+    name: str,
+    *,
+    faults: int,
+    seed: int,
+    a_second: float,
+    durable: bool,
+    only: Sequence[str],
+    write: Path | None,
+    environ: Mapping[str, str],
 ) -> bool:
     """One topology from its start to the verdict; whether every promise was kept."""
     history, origin = History(), time.monotonic()
-    with running(name, durable=durable) as site:
+    with running(name, durable=durable, **environ) as site:
         print(f"{name}: {faults} faults", flush=True)
         target = site.target()
         prepare(target)

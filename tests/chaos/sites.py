@@ -24,6 +24,7 @@ from tests.service import Service
 from tests.topologies import Cluster, Node, SentinelSet, free_ports
 
 NODES, QUEUES = 2, 6
+SENTINEL_REPLICAS = 2
 PASSWORD = "the admin of chaos"
 PERMISSIONS = ["push:*", "pop:*", "count:*", "peek:*", "manage:*"]
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
@@ -274,11 +275,17 @@ class OnTopology(Site):
 
 
 class OnSentinel(OnTopology):
-    """One primary, two replicas, three sentinels."""
+    """One primary, two replicas, three sentinels. A push is proven by both replicas: either may take over."""
 
     name = "sentinel"
+    has_spare = False
     make = SentinelSet
     topology: SentinelSet
+
+    def start(self, **environ: str) -> None:
+        replicas = environ.setdefault("PULPO_DURABLE_REPLICAS", str(SENTINEL_REPLICAS))
+        self.has_spare = int(replicas) < SENTINEL_REPLICAS
+        super().start(**environ)
 
     def primary_nodes(self) -> list[Node]:
         return [self.topology.primary()]
