@@ -187,7 +187,7 @@ class Topology(ABC):
         for node in self.processes:
             if node.runs:
                 node.kill()
-        shutil.rmtree(self.directory)
+        shutil.rmtree(self.directory, ignore_errors=True)  # it may have been closed before
 
     @property
     def nodes(self) -> list[Node]:

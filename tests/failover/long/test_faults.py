@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 from flask.testing import FlaskClient
+from msgspec.structs import replace
 
+from app.settings import Secret, Settings
 from tests.api.answers import problem
+from tests.conftest import MakeApp, client_of
 from tests.failover.calls import (
     BOUND_SECONDS,
     all_messages,
@@ -21,7 +25,7 @@ from tests.failover.calls import (
 from tests.failover.conftest import On
 from tests.failover.long.conftest import Say
 from tests.failover.test_faults import moving, redirections, with_one_message
-from tests.topologies import Cluster, Node, SentinelSet, Topology, slot_of, until
+from tests.topologies import SERVICE, Cluster, Node, SentinelSet, Topology, slot_of, until
 
 DURABLE = {"Prefer": "durable"}
 THREADS = 24
@@ -191,3 +195,28 @@ def test_while_an_owner_is_frozen_no_request_of_many_threads_takes_longer_than_p
     say(f"{len(answers)} answers of {THREADS} threads, {refused} of them 503, the slowest after {slowest:.2f} s")
     assert {status for status, _ in answers} == {201, 503}
     assert slowest < BOUND_SECONDS
+
+
+def test_a_primary_that_is_replaced_while_it_lives_proves_no_push_that_is_lost(
+    sentinel_set: SentinelSet, settings: Settings, make_app: MakeApp, say: Say
+) -> None:
+    """Both replicas have to prove a push, and who was promoted has left."""
+    sentinel_set.heal()
+    sentinel_set.empty()
+    url = Secret(sentinel_set.url)
+    admin = client_of(make_app(replace(settings, redis_url=url, durable_replicas=2)), "admin")
+    assert push(admin, 0, **DURABLE)[0] == 201
+    before, answers = sentinel_set.primary(), Counter[int]()
+    sentinel_set.sentinels[0].ask("SENTINEL", "FAILOVER", SERVICE)
+    safe, number, until_at = [0], 0, time.monotonic() + 12
+    while time.monotonic() < until_at:
+        number += 1
+        status, _ = push(admin, number, **DURABLE)
+        answers[status] += 1
+        if status == 201:
+            safe.append(number)
+    sentinel_set.heal()
+    assert sentinel_set.primary() is not before
+    found = set(all_messages(admin))
+    say(f"answers to durable pushes around a failover: {dict(answers)}; {len(set(safe) - found)} lost")
+    assert set(safe) <= found
