@@ -25,6 +25,7 @@ REPEATS_WITHIN_SECONDS = 60.0
 GROUPS_EACH, GROUPS_SHARE = 40, 0.15  # of a group one message at a time is delivered, so their part is small
 CATCHES_UP_SECONDS = 10.0  # of the time that a producer could not push
 PAUSE_AFTER_FAILURE_SECONDS = 0.05
+SAYS_NOT_WHEN = 599  # in the place of a 503 without Retry-After, so that the checker takes it for the fault that it is
 NOT_DONE = frozenset({"store-full"})  # a 503 that says that nothing was written
 SETTINGS = {"max_attempts": 30, "backoff": {"base": 0, "max": 1}, "dead_max_messages": 1_000_000}
 FEW_ATTEMPTS = {**SETTINGS, "max_attempts": 3}
@@ -78,8 +79,8 @@ class Client:
             return Answer(Outcome.REFUSED, 0, {})  # nothing was sent
         except httpx.TransportError:
             return Answer(Outcome.UNKNOWN, 0, {})
-        assert answer.status_code != 503 or "Retry-After" in answer.headers, answer.text
-        return Answer(_outcome_of(answer), answer.status_code, answer.json())
+        says_when = answer.status_code != 503 or "Retry-After" in answer.headers
+        return Answer(_outcome_of(answer), answer.status_code if says_when else SAYS_NOT_WHEN, answer.json())
 
     def push(
         self, node: int, queue: str, numbers: tuple[int, ...], *, group: str | None = None, key: str | None = None
