@@ -99,7 +99,7 @@ class RedisHealthProbe:
         return {
             "eviction": _eviction(told),
             "persistence": _persistence(told),
-            "replicas": _missing_replicas(told, self._replicas),
+            "replicas": _replicas(told, self._replicas),
         }
 
     def _of_each(self, ask: Callable[[Shard], Answer]) -> dict[str, Answer | PulpoError]:
@@ -191,7 +191,10 @@ def _persistence(told: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _missing_replicas(told: Mapping[str, Any], wanted: int) -> str | None:
-    if told.get("connected_slaves", 0) >= wanted:
-        return None
-    return "Fewer replicas of Redis are connected than PULPO_DURABLE_REPLICAS; durable pushes are refused."
+def _replicas(told: Mapping[str, Any], wanted: int) -> str | None:
+    connected = told.get("connected_slaves", 0)
+    if connected < wanted:
+        return "Fewer replicas of Redis are connected than PULPO_DURABLE_REPLICAS; durable pushes are refused."
+    if connected > wanted > 0:
+        return "More replicas are connected than PULPO_DURABLE_REPLICAS; one without a durable push may take over."
+    return None
