@@ -10,6 +10,7 @@ from flask import Flask
 from app import cli
 from app.blueprints import (
     audit,
+    console,
     count,
     dead,
     docs,
@@ -70,7 +71,7 @@ SPARE_THREADS = 2  # a process, so that waiters never keep all from answering
 BLUEPRINTS = (
     *(root.bp, health.bp, info.bp, metrics.bp, login.bp),
     *(push.bp, pop.bp, count.bp, settle.bp, dead.bp, queues.bp, messages.bp),
-    *(users.bp, keys.bp, audit.bp, docs.bp),
+    *(users.bp, keys.bp, audit.bp, docs.bp, console.bp),
 )
 
 

@@ -16,14 +16,14 @@ from app.web.peeks import Delete, Purge, check_delete, read_purge
 from app.web.queue_settings import (
     ConfiguredQueue,
     DescribedQueue,
+    ListedQueue,
     PausedOperations,
-    QueueCount,
     Settings,
     SettingsPatch,
     read_change,
     read_settings,
     read_tags,
-    write_count,
+    write_listed,
     write_pauses,
     write_queue,
     write_settings,
@@ -35,8 +35,14 @@ bp = Blueprint("queues", __name__)
 class Queues(msgspec.Struct, frozen=True):
     """A page of queues by name, with what they hold."""
 
-    queues: list[QueueCount]
+    queues: list[ListedQueue]
     next_cursor: str | None
+
+
+class QueuesPage(lists.Page, frozen=True, forbid_unknown_fields=True):
+    """Which part of the list; `details`: with the totals and the pauses of each queue."""
+
+    details: bool = False
 
 
 class Deleted(msgspec.Struct, frozen=True):
@@ -62,12 +68,13 @@ class Paused(msgspec.Struct, frozen=True):
 
 @bp.get("/queues")
 @signed_in
-@operation({200: Queues}, query=lists.Page)
+@operation({200: Queues}, query=QueuesPage)
 def all_queues() -> Response:
     """Lists the queues that the caller may count, by name, with what they hold."""
-    asked = payloads.convert(options(), lists.Page)
-    found, place = services().catalog.page(caller(), after=asked.place(), limit=asked.limit)
-    queues = [write_count(each.queue, each.counts) for each in found]
+    asked = payloads.convert(options(), QueuesPage)
+    page = services().catalog.page_described if asked.details else services().catalog.page
+    found, place = page(caller(), after=asked.place(), limit=asked.limit)
+    queues = [write_listed(queue, known) for queue, known in found]
     return json_response(Queues(queues, place and lists.cursor_to(place)))
 
 

@@ -1,9 +1,9 @@
-"""GET /: the service card."""
+"""GET /: the service card, and a browser's way to the console."""
 
 from __future__ import annotations
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from app.version import COMMIT, VERSION
 from app.web.flask_door import json_response
@@ -12,6 +12,7 @@ from app.web.operations import operation
 
 bp = Blueprint("root", __name__)
 
+CONSOLE = "console"  # relative, as the links of the pages are: Pulpo may stand behind a path of a proxy
 LINKS = {
     "health": "/health",
     "login": "/login",
@@ -23,6 +24,7 @@ LINKS = {
     "count": "/count",
     "info": "/info",
     "queues": "/queues",
+    "console": "/console",
     "docs": "/docs",
     "openapi": "/openapi.json",
 }
@@ -40,7 +42,15 @@ class Card(msgspec.Struct, frozen=True):
 
 @bp.get("/")
 @open_to_all
-@operation({200: Card})
+@operation({200: Card, 303: None}, headers={200: ("Vary",), 303: ("Location", "Vary")})
 def card() -> Response:
-    """Names the service and says where to go."""
-    return json_response(Card("pulpo", VERSION, COMMIT, "ok", LINKS))
+    """Names the service and says where to go; sends a browser on to the console."""
+    if _is_asked_for_a_page():
+        return Response(status=303, headers={"Location": CONSOLE, "Vary": "Accept"})
+    return json_response(Card("pulpo", VERSION, COMMIT, "ok", LINKS), headers={"Vary": "Accept"})
+
+
+def _is_asked_for_a_page() -> bool:
+    """Whether HTML is preferred to JSON. curl and Postman take anything, and so get the card."""
+    accepts = request.accept_mimetypes
+    return accepts["text/html"] > accepts["application/json"]

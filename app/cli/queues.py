@@ -35,7 +35,7 @@ def list_(*, as_json: bool) -> None:
     with Refusals():
         while after is not None:
             found, after = services().catalog.page(EVERYTHING, after=after, limit=MAX_BATCH)
-            rows += [write_count(each.queue, each.counts) for each in found]
+            rows += [write_count(queue, counts) for queue, counts in found]
     shown = ("queue", "ready", "delayed", "leased", "dead", "bytes", "oldest_age")
     show([{name: getattr(row, name) for name in shown} for row in rows], as_json=as_json)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TypeVar
 
 import msgspec
 
@@ -30,12 +30,7 @@ CHANGE_TRIES = 5
 NAMES_AT_ONCE = 1000
 DESCRIBED_AT_ONCE = 250
 
-
-class Listed(NamedTuple):
-    """A queue in a list, and what it holds."""
-
-    queue: str
-    counts: Counts
+Told = TypeVar("Told", Counts, QueueDescription)
 
 
 class QueueCatalog:
@@ -139,22 +134,40 @@ class QueueCatalog:
         check_queue_name(queue)
         return self._store.peek(queue, state, offset=offset, limit=limit)
 
-    def page(self, caller: Principal, *, after: str, limit: int) -> tuple[list[Listed], str | None]:
+    def page(self, caller: Principal, *, after: str, limit: int) -> tuple[list[tuple[str, Counts]], str | None]:
         """Up to `limit` of the queues that `caller` may count, by name, beyond `after`; and where to go on, if at all.
 
         That place is a name which the caller may see, so that no cursor tells of another.
         """
-        found: list[Listed] = []
+        return self._page(caller, self._store.counts, after=after, limit=limit, at_once=limit + 1)
+
+    def page_described(
+        self, caller: Principal, *, after: str, limit: int
+    ) -> tuple[list[tuple[str, QueueDescription]], str | None]:
+        """The same with all there is to say of each."""
+        at_once = min(limit + 1, DESCRIBED_AT_ONCE)
+        return self._page(caller, self._store.describe_each, after=after, limit=limit, at_once=at_once)
+
+    def _page(
+        self,
+        caller: Principal,
+        tell: Callable[[Sequence[str]], Sequence[Told | None]],
+        *,
+        after: str,
+        limit: int,
+        at_once: int,
+    ) -> tuple[list[tuple[str, Told]], str | None]:
+        found: list[tuple[str, Told]] = []
         names = [after]
         while names:
             names = self._store.page(after=names[-1], limit=NAMES_AT_ONCE)
             visible = [name for name in names if caller.may("count", name)]
-            for part in _parts(visible, limit + 1):
+            for part in _parts(visible, at_once):
                 # A name without a queue: it is listed before its first push, and struck off before its end.
-                counted = zip(part, self._store.counts(part), strict=True)
-                found += [Listed(name, counts) for name, counts in counted if counts is not None]
+                told = zip(part, tell(part), strict=True)
+                found += [(name, known) for name, known in told if known is not None]
                 if len(found) > limit:
-                    return found[:limit], found[limit - 1].queue
+                    return found[:limit], found[limit - 1][0]
         return found, None
 
 

@@ -39,7 +39,9 @@ HEADERS = {
     "traceparent": "The trace that the messages belong to (W3C Trace Context); each delivery tells it.",
     "Accept": "`application/octet-stream`: the bytes of one message, with what else there is to say in headers.",
     "If-Match": "Entity tags; the queue must have one of them, or nothing changes.",
-    "ETag": "The entity tag of the queue's settings.",
+    "ETag": "The entity tag of what is answered: of a queue, that of its settings.",
+    "Location": "Where a browser goes on.",
+    "Vary": "`Accept`: another wish gets another answer.",
     "Retry-After": "Seconds after which another try is worth it.",
     "WWW-Authenticate": "`Bearer`.",
 }

@@ -104,6 +104,13 @@ class Pause(msgspec.Struct, frozen=True):
 PausedOperations = dict[Operation, Pause]
 
 
+class ListedQueue(QueueCount, frozen=True, kw_only=True):
+    """A queue in a list; `totals` and `paused` only where details are asked for."""
+
+    totals: QueueTotals | UnsetType = UNSET
+    paused: PausedOperations | UnsetType = UNSET
+
+
 class ConfiguredQueue(msgspec.Struct, frozen=True):
     """A queue's settings as they hold, and what happened in it."""
 
@@ -176,6 +183,14 @@ def write_queue(queue: str, known: QueueDescription) -> DescribedQueue:
 def write_count(queue: str, counts: Counts) -> QueueCount:
     """What a count answers."""
     return QueueCount(queue=queue, count=counts.ready, **_counts(counts))
+
+
+def write_listed(queue: str, known: Counts | QueueDescription) -> ListedQueue:
+    """A queue in a list: its counts, or with totals and pauses if they are known."""
+    if isinstance(known, Counts):
+        return ListedQueue(queue=queue, count=known.ready, **_counts(known))
+    counts, paused = known.counts, write_pauses(known.pauses)
+    return ListedQueue(queue=queue, count=counts.ready, **_counts(counts), totals=known.totals, paused=paused)
 
 
 def _counts(counts: Counts) -> dict[str, Any]:

@@ -22,15 +22,15 @@ def push(client: FlaskClient, queue: str, *bodies: object, **options: object) ->
     assert client.post(f"/queues/{queue}/push", json={"messages": messages}).status_code == 201
 
 
-def names(client: FlaskClient, limit: int = 2) -> list[str]:
+def names(client: FlaskClient, limit: int = 2, options: str = "") -> list[str]:
     found: list[str] = []
-    cursor = ""
+    cursor = options
     while True:
         page = client.get(f"/queues?limit={limit}{cursor}").get_json()
         found += [item["queue"] for item in page["queues"]]
         if page["next_cursor"] is None:
             return found
-        cursor = f"&cursor={page['next_cursor']}"
+        cursor = f"{options}&cursor={page['next_cursor']}"
 
 
 class TestList:
@@ -48,6 +48,28 @@ class TestList:
             ],
             "next_cursor": None,
         }
+
+    def test_details_are_the_totals_and_pauses_of_each_queue(self, admin: FlaskClient) -> None:
+        push(admin, "b", 1, 2)
+        admin.put("/queues/a", json={})
+        admin.post("/queues/b/pause", json={"operation": "pop"})
+        first, second = admin.get("/queues?details=true").get_json()["queues"]
+        for listed in (first, second):
+            alone = admin.get(f"/queues/{listed['queue']}").get_json()
+            assert (listed["totals"], listed["paused"]) == (alone["totals"], alone["paused"])
+            for state in ("ready", "delayed", "leased", "dead"):
+                assert listed[state] == alone["counts"][state]
+        assert (second["totals"]["pushed"], second["paused"]) == (2, {"pop": {"until": None}})
+        assert "totals" not in admin.get("/queues?details=false").get_json()["queues"][0]
+        problem(admin.get("/queues?details=some"), 422, "invalid")
+
+    def test_details_of_many_queues_come_in_pages_without_a_gap(self, admin: FlaskClient, redis_client: Redis) -> None:
+        every = [f"q{place:03}" for place in range(260)]
+        for queue in every:
+            push(admin, queue, 1)
+        redis_client.zadd("pulpo:queues", {"q100-struck-off": 0})
+        assert names(admin, 260, "&details=true") == every
+        assert names(admin, 101, "&details=true") == every
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 5, 1000])
     def test_pages_meet_without_a_gap(self, admin: FlaskClient, limit: int) -> None:

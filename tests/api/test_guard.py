@@ -18,6 +18,7 @@ NO_ID = "00000000-0000-7000-8000-000000000000"
 OPEN_ROUTES = {
     *("GET /", "GET /health", "GET /health/live", "POST /login", "GET /.well-known/jwks.json"),
     *("GET /openapi.json", "GET /docs", "GET /docs/some", "GET /problems/some"),
+    *("GET /console", "GET /console/some"),
 }
 
 

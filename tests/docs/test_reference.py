@@ -12,7 +12,7 @@ from tests.service import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-UNLISTED_PATHS = {"/docs/{name}"}  # parts of a page
+UNLISTED_PATHS = {"/docs/{name}", "/console/{name}"}  # parts of a page
 
 
 def test_every_error_of_the_code_is_listed_and_no_other() -> None:

@@ -1,0 +1,141 @@
+// Calls Pulpo's public API, and nothing else.
+
+import { begin, end, session, token } from "./session.js";
+
+const BASE = new URL("./", document.baseURI); // the API lies beside the page
+const MOST_SECONDS = 20;
+const PAGE = 1000;
+
+/** A refusal: what the API's problem+json says; code "unreachable" if nothing was answered. */
+export class Problem extends Error {
+  constructor({ status = 0, code = "unreachable", detail = "", errors = [], retryAfter = null } = {}) {
+    super(detail || code);
+    Object.assign(this, { status, code, detail, errors, retryAfter });
+  }
+}
+
+/**
+ * One call. `body`: a value for JSON, or a text with `type`. Gives `{data, tag}`; with `exact` the numbers of the answer
+ * are written as they were sent. Throws Problem, or an AbortError if `signal` aborts.
+ */
+async function call(method, path, { query = {}, body, type, headers = {}, signal, exact = false } = {}) {
+  const url = new URL(path, BASE);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, value);
+  }
+  const mine = token();
+  const sent = { ...headers };
+  if (mine) sent.Authorization = `Bearer ${mine}`;
+  if (body !== undefined) sent["Content-Type"] = type ?? "application/json";
+  const timeout = AbortSignal.timeout(MOST_SECONDS * 1000);
+  const options = {
+    method,
+    headers: sent,
+    body: body === undefined || type ? body : JSON.stringify(body),
+    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    credentials: "omit",
+    cache: "no-store",
+    redirect: "error",
+    referrerPolicy: "no-referrer",
+  };
+  let response, text;
+  try {
+    response = await fetch(url, options);
+    text = await response.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem();
+  }
+  if (!response.ok) {
+    const problem = problemOf(response, text);
+    if (response.status === 401) end(mine);
+    if (response.status === 403) session.dispatchEvent(new Event("forbidden"));
+    throw problem;
+  }
+  return { data: exact ? parseExact(text) : JSON.parse(text), tag: response.headers.get("ETag") };
+}
+
+function problemOf(response, text) {
+  const retryAfter = Number(response.headers.get("Retry-After")) || null;
+  try {
+    return new Problem({ ...JSON.parse(text), status: response.status, retryAfter });
+  } catch {
+    return new Problem({ status: response.status, code: "internal", retryAfter }); // not from Pulpo, nor its nginx
+  }
+}
+
+/** JSON whose `message`s keep each number as it was written: 12345678901234567890, 1.10. */
+function parseExact(text) {
+  const plain = JSON.parse(text);
+  if (!JSON.rawJSON) return plain;
+  const exact = JSON.parse(text, (_, value, context) =>
+    typeof value === "number" && String(value) !== context.source ? JSON.rawJSON(context.source) : value,
+  );
+  if ("message" in plain) plain.message = exact.message;
+  plain.messages?.forEach((each, place) => (each.message = exact.messages[place].message));
+  return plain;
+}
+
+const of = (queue, rest = "") => `queues/${encodeURIComponent(queue)}${rest}`;
+const data = async (...args) => (await call(...args)).data;
+
+export async function login(username, password) {
+  const answer = await data("POST", "login", { body: { username, password } });
+  begin(answer.access_token);
+}
+
+/** Ends the token here, and at the API if it can be reached. */
+export async function logout() {
+  const mine = token();
+  try {
+    await call("POST", "logout");
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+  } finally {
+    end(mine);
+  }
+}
+
+export const me = (signal) => data("GET", "me", { signal });
+
+/** All queues that the caller may count, a thousand to a request. */
+export async function queues(signal) {
+  const all = [];
+  let cursor = "";
+  do {
+    const page = await data("GET", "queues", { query: { details: true, limit: PAGE, cursor }, signal });
+    all.push(...page.queues);
+    cursor = page.next_cursor;
+  } while (cursor);
+  return all;
+}
+
+export const queue = (name, signal) => call("GET", of(name), { signal });
+export const browse = (name, query, signal) => data("GET", of(name, "/messages"), { query, signal, exact: true });
+export const dead = (name, query, signal) => data("GET", of(name, "/dead"), { query, signal, exact: true });
+export const drop = (name, id) => data("DELETE", of(name, `/dead/${encodeURIComponent(id)}`));
+export const redrive = (name, which) => data("POST", of(name, "/redrive"), { body: which });
+export const pop = (name, options) => data("POST", of(name, "/pop"), { body: options, exact: true });
+export const ack = (receipt) => data("POST", "ack", { body: { receipt } });
+export const nack = (receipt, options) => data("POST", "nack", { body: { receipt, ...options } });
+export const pause = (name, options) => data("POST", of(name, "/pause"), { body: options });
+export const resume = (name) => data("POST", of(name, "/resume"), { body: { operation: "both" } });
+export const purge = (name, state) => data("POST", of(name, "/purge"), { query: { confirm: name, state } });
+export const remove = (name) => data("DELETE", of(name), { query: { confirm: name } });
+export const audit = (query, signal) => data("GET", "audit", { query, signal });
+
+export function change(name, patch, tag) {
+  return call("PATCH", of(name), { body: patch, headers: tag ? { "If-Match": tag } : {} });
+}
+
+/** Pushes `text`: JSON as it is written, or plain text. The same `key` never pushes twice. */
+export function push(name, text, options, { isJson, key }) {
+  const headers = { "Idempotency-Key": key };
+  if (!isJson) {
+    return data("POST", of(name, "/push"), { body: text, type: "text/plain; charset=utf-8", query: options, headers });
+  }
+  JSON.parse(text); // a whole value of its own, or a SyntaxError: so nothing can be slipped in beside it
+  const rest = JSON.stringify(options).slice(1);
+  const body = `{"message":${text}${rest === "}" ? rest : `,${rest}`}`;
+  return data("POST", of(name, "/push"), { body, type: "application/json", headers });
+}

@@ -1,0 +1,78 @@
+// Asks again and again: one request at a time, none while nobody looks, fewer when the server is slow or in trouble.
+
+import { Problem } from "./api.js";
+
+const REST_MS = 2000;
+const SHARE = 9; // rests nine times as long as an answer took: at most a tenth of the time is spent on asking
+const MOST_REST_MS = 60_000;
+
+/**
+ * Runs `ask(signal)` until `stop()`. `tell` hears {state: "live" | "waiting" | "stopped", seconds, problem} after each.
+ * A Problem that `ask` throws slows it down (Retry-After is heeded); 401 ends it.
+ */
+export class Poller {
+  #ask;
+  #tell;
+  #controller = new AbortController();
+  #timer = 0;
+  #asking = false;
+  #failures = 0;
+  #onVisible = () => (document.hidden ? this.#rest() : this.soon());
+
+  constructor(ask, tell) {
+    this.#ask = ask;
+    this.#tell = tell;
+    document.addEventListener("visibilitychange", this.#onVisible);
+    this.soon();
+  }
+
+  /** Asks now, unless it is asking or the page is hidden. */
+  soon() {
+    if (this.#asking || document.hidden || this.#controller.signal.aborted) return;
+    this.#rest();
+    this.#run();
+  }
+
+  stop() {
+    this.#controller.abort();
+    this.#rest();
+    document.removeEventListener("visibilitychange", this.#onVisible);
+  }
+
+  #rest() {
+    clearTimeout(this.#timer);
+  }
+
+  async #run() {
+    const { signal } = this.#controller;
+    const started = performance.now();
+    let rest;
+    this.#asking = true;
+    try {
+      await this.#ask(signal);
+      this.#failures = 0;
+      rest = Math.max(REST_MS, SHARE * (performance.now() - started));
+      this.#tell({ state: "live", seconds: Math.round(rest / 1000) });
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof Problem)) throw error;
+      rest = this.#backOff(error);
+      if (rest === null) return;
+    } finally {
+      this.#asking = false;
+    }
+    if (!document.hidden && !signal.aborted) this.#timer = setTimeout(() => this.soon(), rest);
+  }
+
+  /** How long to rest after a refusal; null: there is no use in asking again. */
+  #backOff(problem) {
+    if (problem.status >= 400 && problem.status < 500 && problem.status !== 429 && problem.status !== 408) {
+      this.#tell({ state: "stopped", problem });
+      return null;
+    }
+    const grown = Math.min(MOST_REST_MS, REST_MS * 2 ** this.#failures++);
+    const rest = Math.max(grown, (problem.retryAfter ?? 0) * 1000) * (1 + Math.random() / 4);
+    this.#tell({ state: "waiting", seconds: Math.round(rest / 1000), problem });
+    return rest;
+  }
+}

@@ -1,0 +1,88 @@
+// The audit log: who did what, newest first.
+
+import * as api from "./api.js";
+import { fill, h } from "./dom.js";
+import { count, moment } from "./format.js";
+import { attempt, button, empty, field } from "./parts.js";
+import { isAdmin } from "./rights.js";
+import { t } from "./words.js";
+
+const LIMIT = 50;
+
+/** Shows the log in `main`; gives what ends it. */
+export function auditView(main) {
+  const head = h("div", { class: "head" }, h("h1", {}, t("audit.title")));
+  if (!isAdmin()) {
+    fill(main, head, empty(t("audit.forbidden")));
+    return () => {};
+  }
+  const asked = {
+    actor: field(t("audit.actor"), h("input", { type: "search", autocomplete: "off", maxlength: "128" })),
+    action: field(t("audit.action"), h("input", { type: "search", autocomplete: "off", maxlength: "128" })),
+    target: field(t("audit.target"), h("input", { type: "search", autocomplete: "off", maxlength: "128" })),
+  };
+  const submit = h("button", { type: "submit" }, t("audit.find"));
+  const form = h("form", { class: "tools fields" }, Object.values(asked).map(({ node }) => node), submit);
+  const body = h("tbody", { role: "rowgroup" });
+  const columns = [t("audit.at"), t("audit.actor"), t("audit.action"), t("audit.target"), t("audit.outcome"), t("audit.detail"), t("audit.address")];
+  const table = h(
+    "table",
+    { class: "audit", role: "table" },
+    h("caption", { class: "unseen" }, t("audit.title")),
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map((each) => h("th", { role: "columnheader", scope: "col" }, each)))),
+    body,
+  );
+  const nothing = h("div");
+  const back = button(t("page.newer"), () => load(cursors.slice(0, -1)));
+  const forward = button(t("page.older"), () => load([...cursors, next]));
+  const pages = h("nav", { class: "pages", "aria-label": t("page.label") }, back, forward);
+  fill(main, head, form, table, nothing, pages);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    load([""]);
+  });
+
+  const controller = new AbortController();
+  let cursors = [""];
+  let next = null;
+  load(cursors);
+  return () => controller.abort();
+
+  function load(wanted) {
+    return attempt(submit, async () => {
+      const filter = Object.fromEntries(Object.entries(asked).map(([name, { control }]) => [name, control.value.trim()]));
+      let page;
+      try {
+        page = await api.audit({ ...filter, limit: LIMIT, cursor: wanted.at(-1) }, controller.signal);
+      } catch (error) {
+        if (controller.signal.aborted) return;
+        throw error;
+      }
+      cursors = wanted;
+      next = page.next_cursor;
+      draw(page.entries);
+    });
+  }
+
+  function draw(entries) {
+    fill(body, entries.map((each) => row(each, columns)));
+    table.hidden = entries.length === 0;
+    fill(nothing, entries.length ? [] : empty(t("audit.none")));
+    back.disabled = cursors.length === 1;
+    forward.disabled = next === null;
+    pages.hidden = cursors.length === 1 && next === null;
+  }
+}
+
+function row(entry, columns) {
+  const outcome = entry.times > 1 ? `${entry.outcome} × ${count(entry.times)}` : entry.outcome;
+  const cells = [moment(entry.at), entry.actor, entry.action, entry.target, outcome, entry.detail, entry.address];
+  return h(
+    "tr",
+    { role: "row" },
+    cells.map((text, place) => {
+      const shown = place === 4 ? h("span", { class: entry.outcome === "done" ? "badge" : "badge dead" }, text) : text;
+      return h("td", { role: "cell", "data-label": columns[place] }, shown);
+    }),
+  );
+}

@@ -1,0 +1,111 @@
+// The settings of a queue: shown to whoever sees its figures, to be changed by whoever may.
+
+import * as api from "./api.js";
+import { fill, h } from "./dom.js";
+import { attempt, button, empty, field, notify } from "./parts.js";
+import { may } from "./rights.js";
+import { showFaults } from "./view-try.js";
+import { t } from "./words.js";
+
+const FIELDS = [
+  { name: "lease", label: "setting.lease", unit: "unit.seconds" },
+  { name: "max_attempts", label: "setting.max_attempts" },
+  { name: "backoff.base", label: "setting.backoff.base", unit: "unit.seconds" },
+  { name: "backoff.factor", label: "setting.backoff.factor" },
+  { name: "backoff.max", label: "setting.backoff.max", unit: "unit.seconds" },
+  { name: "ttl", label: "setting.ttl", unit: "unit.seconds", isOptional: true },
+  { name: "max_messages", label: "setting.max_messages", isOptional: true },
+  { name: "max_bytes", label: "setting.max_bytes", unit: "unit.bytes", isOptional: true },
+  { name: "dedup_window", label: "setting.dedup_window", unit: "unit.seconds" },
+  { name: "dead_max_messages", label: "setting.dead_max_messages" },
+  { name: "dead_ttl", label: "setting.dead_ttl", unit: "unit.seconds" },
+];
+
+/** Shows the settings of `queue` in `part`. */
+export function settingsView(part, { queue, changed }) {
+  const mayManage = may("manage", queue);
+  const controller = new AbortController();
+  let known = null;
+  let tag = null;
+  load();
+  return () => controller.abort();
+
+  async function load() {
+    await attempt(null, async () => {
+      try {
+        const answer = await api.queue(queue, controller.signal);
+        [known, tag] = [answer.data.settings, answer.tag];
+        draw();
+      } catch (error) {
+        if (controller.signal.aborted) return;
+        if (error.code !== "queue-not-found") throw error;
+        fill(part, empty(t("problem.queue-not-found")));
+      }
+    });
+  }
+
+  function draw() {
+    const fields = Object.fromEntries(FIELDS.map((each) => [each.name, fieldOf(each, get(known, each.name), !mayManage)]));
+    const submit = h("button", { type: "submit", class: "first" }, t("settings.save"));
+    const form = h(
+      "form",
+      { class: "card" },
+      h("h2", {}, t("settings.title")),
+      mayManage ? null : h("p", { class: "hint" }, t("settings.read-only")),
+      h("div", { class: "pair" }, Object.values(fields).map(({ node }) => node)),
+      mayManage ? h("div", { class: "actions" }, button(t("settings.reload"), load), submit) : null,
+    );
+    form.noValidate = true; // the server knows the bounds, and says which one was passed
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      save(submit, fields);
+    });
+    fill(part, form);
+  }
+
+  async function save(submit, fields) {
+    for (const each of Object.values(fields)) each.fail("");
+    const patch = patchOf(fields);
+    if (Object.keys(patch).length === 0) {
+      notify(t("settings.same"));
+      return;
+    }
+    await attempt(submit, async () => {
+      try {
+        const answer = await api.change(queue, patch, tag);
+        [known, tag] = [answer.data.settings, answer.tag];
+        draw();
+        part.querySelector("button[type=submit]").focus();
+        notify(t("settings.saved"));
+        changed();
+      } catch (error) {
+        if (!showFaults(error, fields)) throw error;
+      }
+    });
+  }
+
+  /** What differs from what was loaded, as a merge patch; an empty field gives the default back. */
+  function patchOf(fields) {
+    const patch = {};
+    for (const { name } of FIELDS) {
+      const text = fields[name].control.value.trim();
+      const value = text === "" ? null : Number(text);
+      if (value === (get(known, name) ?? null)) continue;
+      const [first, second] = name.split(".");
+      if (second) patch[first] = { ...patch[first], [second]: value };
+      else patch[first] = value;
+    }
+    return patch;
+  }
+}
+
+function fieldOf({ label, unit, isOptional }, value, isReadOnly) {
+  const control = h("input", { type: "number", step: "any", inputmode: "decimal", readOnly: isReadOnly });
+  control.value = value ?? "";
+  if (isOptional) control.placeholder = t("setting.none");
+  return field(unit ? `${t(label)} (${t(unit)})` : t(label), control);
+}
+
+function get(settings, name) {
+  return name.split(".").reduce((value, part) => value[part], settings);
+}

@@ -1,0 +1,150 @@
+// Push a message and pop one, by hand.
+
+import * as api from "./api.js";
+import { fill, h } from "./dom.js";
+import { count, moment } from "./format.js";
+import { whole } from "./messages.js";
+import { attempt, button, field, notify, said, select } from "./parts.js";
+import { may } from "./rights.js";
+import { t } from "./words.js";
+
+/** Shows both for `queue` in `part`; `changed` is called when something was pushed or popped. */
+export function tryView(part, context) {
+  fill(
+    part,
+    h(
+      "div",
+      { class: "cards" },
+      may("push", context.queue) ? pushCard(context) : null,
+      may("pop", context.queue) ? popCard(context) : null,
+    ),
+  );
+}
+
+function pushCard({ queue, changed }) {
+  const kind = field(t("push.kind"), select([["json", "JSON"], ["text", t("push.text")]]));
+  const body = field(t("push.body"), h("textarea", { rows: 7, spellcheck: "false" }, '{"order": 42}'), t("push.hint"));
+  const delay = field(t("push.delay"), h("input", { type: "number", min: "0", step: "any", inputmode: "decimal" }));
+  const ttl = field(t("push.ttl"), h("input", { type: "number", min: "0", step: "any", inputmode: "decimal" }));
+  const priority = field(t("message.priority"), select([["", t("push.normal")], ["high", t("push.high")], ["low", t("push.low")]]));
+  const group = field(t("message.group"), h("input", { autocomplete: "off", spellcheck: "false" }));
+  const submit = h("button", { type: "submit", class: "first" }, t("push.submit"));
+  const fields = { delay, ttl, priority, group, message: body };
+  const form = h(
+    "form",
+    { class: "card" },
+    h("h2", {}, t("push.title")),
+    kind.node,
+    body.node,
+    h("div", { class: "pair" }, delay.node, ttl.node, priority.node, group.node),
+    h("div", { class: "actions" }, submit),
+  );
+  let key = newKey(); // so that a push whose answer was lost can be sent again
+  form.addEventListener("input", () => (key = newKey()));
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    for (const each of Object.values(fields)) each.fail("");
+    const options = {};
+    for (const name of ["delay", "ttl"]) if (fields[name].control.value) options[name] = Number(fields[name].control.value);
+    for (const name of ["priority", "group"]) if (fields[name].control.value) options[name] = fields[name].control.value;
+    await attempt(submit, async () => {
+      try {
+        const { id } = await api.push(queue, body.control.value, options, { isJson: kind.control.value === "json", key });
+        key = newKey();
+        notify(t("push.done", { id }));
+        changed();
+      } catch (error) {
+        if (error instanceof SyntaxError) refuse(body, t("push.no-json"));
+        else if (!showFaults(error, fields)) throw error;
+      }
+    });
+  });
+  return form;
+}
+
+function popCard({ queue, changed }) {
+  const how = field(t("pop.how"), select([["lease", t("pop.lease")], ["take", t("pop.take")]]));
+  const lease = field(t("pop.seconds"), h("input", { type: "number", min: "1", max: "43200", value: "30", inputmode: "numeric" }));
+  const submit = h("button", { type: "submit", class: "first" }, t("pop.submit"));
+  const result = h("div", { class: "result" });
+  const form = h(
+    "form",
+    { class: "card" },
+    h("h2", {}, t("pop.title")),
+    h("div", { class: "pair" }, how.node, lease.node),
+    h("div", { class: "actions" }, submit),
+    result,
+  );
+  how.control.addEventListener("change", () => (lease.node.hidden = how.control.value !== "lease"));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    lease.fail("");
+    await attempt(submit, async () => {
+      try {
+        const isLeased = how.control.value === "lease";
+        draw(await api.pop(queue, isLeased ? { lease: Number(lease.control.value) } : {}));
+        changed();
+      } catch (error) {
+        if (!showFaults(error, { lease })) throw error;
+      }
+    });
+  });
+
+  function draw(message) {
+    if (message.id === null) {
+      fill(result, h("p", { class: "note" }, t("pop.none")));
+      return;
+    }
+    const line = t("pop.got", { attempt: count(message.attempt), pushed: moment(message.pushed_at) });
+    fill(result, h("p", {}, line), whole(message), message.receipt ? settling(message) : h("p", { class: "hint" }, t("pop.taken")));
+  }
+
+  function settling({ receipt, lease_expires_at: end }) {
+    const settle = (pressed, work, words) =>
+      attempt(pressed, async () => {
+        await work();
+        fill(result, h("p", { class: "note" }, words));
+        submit.focus();
+        changed();
+      });
+    return h(
+      "div",
+      {},
+      h("p", { class: "hint" }, t("pop.yours", { end: moment(end) })),
+      h(
+        "div",
+        { class: "actions start" },
+        button(t("pop.ack"), (pressed) => settle(pressed, () => api.ack(receipt), t("pop.acked")), "first"),
+        button(t("pop.back"), (pressed) => settle(pressed, () => api.nack(receipt, { delay: 0 }), t("pop.given"))),
+        button(t("pop.reject"), (pressed) => settle(pressed, () => api.nack(receipt, { dead: true, error: t("pop.error") }), t("pop.rejected")), "risky"),
+      ),
+    );
+  }
+  return form;
+}
+
+/** Puts the faults of a refusal beside the fields that they are about; gives whether there were some. */
+export function showFaults(error, fields) {
+  const found = (error.errors ?? []).flatMap(({ pointer, parameter, detail }) => {
+    const name = (pointer ?? parameter ?? "").replace(/^\//, "").replaceAll("/", ".");
+    return name in fields ? [[fields[name], detail]] : [];
+  });
+  for (const [each, detail] of found) refuse(each, detail);
+  if (found.length === 0 && error.code === "malformed" && fields.message) refuse(fields.message, said(error));
+  else if (found.length === 0) return false;
+  return true;
+}
+
+function refuse(where, words) {
+  where.fail(words);
+  where.control.focus();
+}
+
+/** A key that nobody else has. */
+function newKey() {
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,107 @@
+"""What the tests of the console share: people to log in, queues to look at, and the page as somebody uses it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from tests.service import Service
+
+PASSWORD = "a password for the console"
+EVIL = "<img src=x onerror=\"document.title='broken in'\"><script>document.title='broken in'</script>"
+
+
+class Api:
+    """The API as the admin of `service` calls it."""
+
+    def __init__(self, service: Service) -> None:
+        self.client = httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.token()}"})
+
+    def post(self, path: str, json: object | None = None) -> Any:
+        return self._checked(self.client.post(path, json=json))
+
+    def get(self, path: str) -> Any:
+        return self._checked(self.client.get(path))
+
+    def put(self, path: str, json: object) -> Any:
+        return self._checked(self.client.put(path, json=json))
+
+    def push(self, queue: str, *bodies: object, **options: object) -> list[str]:
+        ids: list[str] = self.post(
+            f"/queues/{queue}/push", {"messages": [{"message": body, **options} for body in bodies]}
+        )["ids"]
+        return ids
+
+    def kill_off(self, queue: str, count: int, error: str) -> None:
+        """Makes dead letters of the next `count` messages."""
+        for message in self.post(f"/queues/{queue}/pop", {"max": count, "lease": 30})["messages"]:
+            self.post("/nack", {"receipt": message["receipt"], "dead": True, "error": error})
+
+    def add_user(self, name: str, *roles: str, permissions: tuple[str, ...] = ()) -> None:
+        user = {"username": name, "password": PASSWORD, "roles": roles, "permissions": permissions}
+        assert self.client.post("/users", json=user).status_code in {201, 409}
+
+    def logout_all(self, name: str) -> None:
+        """Ends every token of a user."""
+        for disabled in (True, False):
+            self._checked(self.client.patch(f"/users/{name}", json={"disabled": disabled}))
+
+    @staticmethod
+    def _checked(answer: httpx.Response) -> Any:
+        assert answer.status_code < 300, answer.text
+        return answer.json()
+
+
+@contextmanager
+def load(api: Api, *queues: str) -> Iterator[None]:
+    """Pushes to and pops from `queues` meanwhile, a few dozen messages a second."""
+    ended = threading.Event()
+
+    def work() -> None:
+        step = 0
+        while not ended.wait(0.05):
+            step += 1
+            queue = queues[step % len(queues)]
+            api.push(queue, *({"step": step, "n": n} for n in range(1 + step % 5)))
+            if step % 2:
+                api.post(f"/queues/{queue}/pop", {"max": 2, "lease": 5} if step % 3 else {"max": 3})
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        worker.join()
+
+
+def open_console(page: Page, service: Service, place: str = "") -> None:
+    page.goto(f"{service.url}/console{place}")
+
+
+def log_in(page: Page, username: str, password: str) -> None:
+    page.get_by_label("Name", exact=True).fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def enter(page: Page, service: Service, place: str = "", username: str = "admin") -> None:
+    """Opens the console at `place` as somebody who has logged in."""
+    open_console(page, service, place)
+    admin_password = (service.data_dir / "admin-password").read_text().strip()
+    log_in(page, username, admin_password if username == "admin" else PASSWORD)
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+
+
+def notice(page: Page, text: str) -> None:
+    """Waits for a notice with `text`."""
+    expect(page.locator("#notices")).to_contain_text(text)
+
+
+def tile(page: Page, kind: str) -> Any:
+    return page.locator(f".tile.{kind} b")
