@@ -75,10 +75,18 @@ alerts:  ## Check metrics, alerts and dashboard with promtool; each alert must f
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@scripts/monitoring-test
 
-browser:  ## Open /docs in a real Chromium: log in, push, count (needs chromium)
+browser:  ## Use /docs and /console in a real Chromium, axe-core among it (needs chromium)
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@command -v chromium >/dev/null || apt-get install --yes --no-install-recommends -qq chromium >/dev/null
-	@$(BIN)/python -m pytest tests/browser $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser $(ARGS)
+
+browser-long:  ## Measure the console with 1,000 queues, and with a queue of a million messages
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@command -v chromium >/dev/null || apt-get install --yes --no-install-recommends -qq chromium >/dev/null
+	@$(BIN)/python -m tests.browser.scale $(ARGS)
+
+pictures:  ## Take the pictures of the console anew, into .pictures; the best are kept in docs/images
+	@TEST_PICTURES=.pictures $(MAKE) browser ARGS=tests/browser/test_console_looks.py
 
 nginx:  ## Run Pulpo behind a real nginx with deploy/nginx: refusals, long polls, slow clients (needs nginx)
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
@@ -156,4 +164,4 @@ postman:  ## Run the Postman collection with newman against make run
 	@scripts/postman-test
 
 clean:  ## Remove the virtual environment and caches; data/ stays
-	rm -rf .venv .venv-bench .venv-identity .identity .profile .newman .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .servers
+	rm -rf .venv .venv-bench .venv-identity .identity .profile .pictures .newman .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .servers

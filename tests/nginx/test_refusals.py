@@ -98,6 +98,15 @@ def test_a_body_as_large_as_the_setting_passes_and_one_byte_more_does_not(client
     assert "16384" in problem(client.post("/login", content=b"x" * 16385), 413, "request-too-large")["detail"]  # type: ignore[operator]
 
 
+def test_a_browser_comes_through_to_the_console_and_keeps_its_parts(client: httpx.Client) -> None:
+    page = client.get("/", headers={"Accept": "text/html,*/*;q=0.8"}, follow_redirects=True)
+    assert (page.status_code, page.url.path, page.headers["Cache-Control"]) == (200, "/console", "no-cache")
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    part = client.get("/console/app.js")
+    again = client.get("/console/app.js", headers={"If-None-Match": part.headers["ETag"]})
+    assert (part.headers["Content-Type"], again.status_code) == ("text/javascript; charset=utf-8", 304)
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", f"{NAME}.evil.example"])
 def test_another_host_is_refused(proxy: Proxy, client: httpx.Client, host: str) -> None:
     problem(client.get("/", headers={"Host": host}), 421, "misdirected")

@@ -5,6 +5,7 @@ import { begin, end, session, token } from "./session.js";
 const BASE = new URL("./", document.baseURI); // the API lies beside the page
 const MOST_SECONDS = 20;
 const PAGE = 1000;
+const MOST_PAGES = 10; // of queues: more would be too much for the page, and for whoever reads it
 
 /** A refusal: what the API's problem+json says; code "unreachable" if nothing was answered. */
 export class Problem extends Error {
@@ -52,7 +53,11 @@ async function call(method, path, { query = {}, body, type, headers = {}, signal
     if (response.status === 403) session.dispatchEvent(new Event("forbidden"));
     throw problem;
   }
-  return { data: exact ? parseExact(text) : JSON.parse(text), tag: response.headers.get("ETag") };
+  try {
+    return { data: exact ? parseExact(text) : JSON.parse(text), tag: response.headers.get("ETag") };
+  } catch {
+    throw new Problem({ code: "internal" }); // not from Pulpo
+  }
 }
 
 function problemOf(response, text) {
@@ -98,16 +103,16 @@ export async function logout() {
 
 export const me = (signal) => data("GET", "me", { signal });
 
-/** All queues that the caller may count, a thousand to a request. */
+/** The queues that the caller may count, a thousand to a request: `{all, isCut}`, cut after ten thousand. */
 export async function queues(signal) {
   const all = [];
   let cursor = "";
-  do {
+  for (let pages = 0; pages < MOST_PAGES && cursor !== null; pages++) {
     const page = await data("GET", "queues", { query: { details: true, limit: PAGE, cursor }, signal });
     all.push(...page.queues);
     cursor = page.next_cursor;
-  } while (cursor);
-  return all;
+  }
+  return { all, isCut: cursor !== null };
 }
 
 export const queue = (name, signal) => call("GET", of(name), { signal });

@@ -51,6 +51,7 @@ async function enter() {
 
 function login(why) {
   forget();
+  document.getElementById("notices").replaceChildren(); // they were for whoever was here before
   drawTop();
   leaveView();
   document.title = `${t("login.submit")} · Pulpo`;
@@ -85,6 +86,7 @@ function redraw() {
 }
 
 function leaveView(...instead) {
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   endView();
   endView = () => {};
   shown = null;

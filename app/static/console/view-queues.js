@@ -44,6 +44,7 @@ const shown = { search: "", filter: "all", sort: "queue", isDescending: false, p
 /** Shows the queues in `main`; gives what ends it. `tell` hears how the asking goes. */
 export function queuesView(main, tell) {
   let all = [];
+  let isCut = false;
   let isFirst = true;
   const tiles = TILES.map(tile);
   const number = h("b");
@@ -90,7 +91,7 @@ export function queuesView(main, tell) {
   });
 
   const poller = new Poller(async (signal) => {
-    all = await api.queues(signal);
+    ({ all, isCut } = await api.queues(signal));
     addAll(all);
     isFirst = false;
     draw();
@@ -134,7 +135,7 @@ export function queuesView(main, tell) {
     shown.page = Math.min(Math.max(0, shown.page), last);
     const rows = found.slice(shown.page * ROWS, (shown.page + 1) * ROWS);
     tiles.forEach((each) => each.update());
-    write(number, isFirst ? "" : count(all.length));
+    write(number, isFirst ? "" : isCut ? t("queues.cut", { n: count(all.length) }) : count(all.length));
     for (const { id, node } of heads) {
       mark(node, "aria-sort", shown.sort !== id ? null : shown.isDescending ? "descending" : "ascending");
     }

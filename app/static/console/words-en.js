@@ -38,6 +38,7 @@ export default {
   "queues.filter": "Which queues",
   "queues.sort": "Sort by",
   "queues.loading": "Looking …",
+  "queues.cut": "the first {n} by name",
   "queues.none": "There are no queues yet. The first push to a queue makes it.",
   "queues.none-fits": "No queue fits.",
   "queues.open": "Go to “{name}”, which does not exist yet",

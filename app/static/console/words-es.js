@@ -38,6 +38,7 @@ export default {
   "queues.filter": "Qué colas",
   "queues.sort": "Ordenar por",
   "queues.loading": "Mirando …",
+  "queues.cut": "las primeras {n} por nombre",
   "queues.none": "Todavía no hay colas. El primer push a una cola la crea.",
   "queues.none-fits": "Ninguna cola coincide.",
   "queues.open": "Ir a «{name}», que aún no existe",
