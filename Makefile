@@ -86,7 +86,8 @@ browser-long:  ## Measure the console with 1,000 queues, and with a queue of a m
 	@$(BIN)/python -m tests.browser.scale $(ARGS)
 
 pictures:  ## Take the pictures of the console anew, into .pictures; the best are kept in docs/images
-	@TEST_PICTURES=.pictures $(MAKE) browser ARGS=tests/browser/test_console_looks.py
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@TEST_PICTURES=.pictures $(BIN)/python -m pytest tests/browser/test_console_looks.py -k scrolls --timeout 200
 
 nginx:  ## Run Pulpo behind a real nginx with deploy/nginx: refusals, long polls, slow clients (needs nginx)
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,17 +60,19 @@ class Api:
 
 @contextmanager
 def load(api: Api, *queues: str) -> Iterator[None]:
-    """Pushes to and pops from `queues` meanwhile, a few dozen messages a second."""
+    """Pushes to and pops from `queues` meanwhile, a few dozen messages a second, in waves; acks most of them."""
     ended = threading.Event()
 
     def work() -> None:
         step = 0
         while not ended.wait(0.05):
             step += 1
-            queue = queues[step % len(queues)]
-            api.push(queue, *({"step": step, "n": n} for n in range(1 + step % 5)))
-            if step % 2:
-                api.post(f"/queues/{queue}/pop", {"max": 2, "lease": 5} if step % 3 else {"max": 3})
+            wave = 1 + math.sin(step / 60)
+            bodies = [{"step": step, "n": number} for number in range(1 + round(2 * wave))]
+            api.push(queues[step % len(queues)], *bodies)
+            popped = api.post(f"/queues/{queues[step // 2 % len(queues)]}/pop", {"max": 1 + step % 4, "lease": 20})
+            if popped["messages"] and step % 7:
+                api.post("/ack", {"receipts": [each["receipt"] for each in popped["messages"]]})
 
     worker = threading.Thread(target=work)
     worker.start()

@@ -43,10 +43,10 @@ def shop(api: Api) -> Iterator[Api]:
     )
     api.push("orders.eu", *orders)
     api.kill_off("orders.eu", 4, "card declined: no such account")
-    api.push("mail.outgoing", *range(30))
+    api.push("mail.outgoing", *({"to": f"someone-{number}@example.com"} for number in range(30)))
     api.kill_off("mail.outgoing", 2, "550 mailbox unavailable")
     api.post("/queues/reports.nightly/pause", {"operation": "pop"})
-    with load(api, "orders.eu", "orders.us", "webhooks", "mail.outgoing"):
+    with load(api, "orders.eu", "orders.us", "webhooks", "mail.outgoing", "thumbnails"):
         yield api
 
 
@@ -79,7 +79,7 @@ def test_nothing_keeps_anybody_out_and_nothing_scrolls_sideways(
     enter(page, service)
     for name, place in PLACES.items():
         page.evaluate("(hash) => { location.hash = hash; }", place)
-        page.wait_for_timeout(20_000 if PICTURES and name in {"queues", "queue"} else 500)
+        page.wait_for_timeout(40_000 if PICTURES and name in {"queues", "queue"} else 500)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         if name == "messages":
             page.locator(".messages summary").first.click()
@@ -166,7 +166,7 @@ def test_the_language_is_the_browsers_until_another_is_chosen(new_page: NewPage,
     api.push("idioma", 1)
     page = new_page(locale="es-MX")
     open_console(page, service)
-    expect(page.get_by_role("heading", name="Entrar en Pulpo")).to_be_visible()
+    expect(page.get_by_role("heading", name="Iniciar sesión en Pulpo")).to_be_visible()
     page.get_by_role("button", name="English").click()
     log_in(page, "admin", (service.data_dir / "admin-password").read_text().strip())
     expect(page.get_by_role("heading", name="Queues")).to_be_visible()
@@ -174,15 +174,18 @@ def test_the_language_is_the_browsers_until_another_is_chosen(new_page: NewPage,
     expect(page.get_by_role("heading", name="Colas")).to_be_visible()
     assert page.locator("html").get_attribute("lang") == "es"
     page.reload()
+    page.set_viewport_size(SIZES["phone"])
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     page.get_by_role("link", name="idioma").click()
-    for tab in ("Mensajes", "Muertos", "Probar", "Ajustes"):
+    for tab in ("Mensajes", "Muertos", "Probar", "Configuración"):
         page.get_by_role("link", name=tab, exact=True).click()
         page.wait_for_timeout(200)
-    for name in ("Pausar", "Vaciar", "Borrar"):
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, tab
+    for name in ("Pausar", "Vaciar", "Eliminar"):
         page.get_by_role("button", name=name).click()
         page.get_by_role("dialog").get_by_role("button", name="Cancelar").click()
-    page.get_by_role("link", name="Auditoría").click()
-    expect(page.get_by_role("heading", name="Auditoría")).to_be_visible()
+    page.get_by_role("link", name="Registro de auditoría").click()
+    expect(page.get_by_role("heading", name="Registro de auditoría")).to_be_visible()
     assert "undefined" not in page.content()
 
 

@@ -23,7 +23,7 @@ export function short(value) {
 /** Messages a second. */
 export function rate(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  const digits = value > 0 && value < 10 ? 1 : 0;
+  const digits = value > 0 && value < 9.95 ? 1 : 0;
   return format(Intl.NumberFormat, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 }
 

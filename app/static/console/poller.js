@@ -17,7 +17,7 @@ export class Poller {
   #timer = 0;
   #asking = false;
   #failures = 0;
-  #onVisible = () => (document.hidden ? this.#rest() : this.soon());
+  #onVisible = () => this.soon();
 
   constructor(ask, tell) {
     this.#ask = ask;
@@ -29,18 +29,14 @@ export class Poller {
   /** Asks now, unless it is asking or the page is hidden. */
   soon() {
     if (this.#asking || document.hidden || this.#controller.signal.aborted) return;
-    this.#rest();
+    clearTimeout(this.#timer);
     this.#run();
   }
 
   stop() {
     this.#controller.abort();
-    this.#rest();
-    document.removeEventListener("visibilitychange", this.#onVisible);
-  }
-
-  #rest() {
     clearTimeout(this.#timer);
+    document.removeEventListener("visibilitychange", this.#onVisible);
   }
 
   async #run() {
@@ -61,7 +57,7 @@ export class Poller {
     } finally {
       this.#asking = false;
     }
-    if (!document.hidden && !signal.aborted) this.#timer = setTimeout(() => this.soon(), rest);
+    if (!signal.aborted) this.#timer = setTimeout(() => this.soon(), rest);
   }
 
   /** How long to rest after a refusal; null: there is no use in asking again. */
