@@ -2,7 +2,7 @@
 
     python -m tests.browser.scale [--queues 1000] [--messages 1000000]
 
-Prints seconds until it can be used, the JavaScript heap after a collection, and the requests that the page makes. Exits
+Prints seconds until it can be used, the memory of the page after a collection, and the requests that the page makes. Exits
 1 if something is beyond its bound: the bounds are those that docs/how-to/console.md states.
 """
 
@@ -22,7 +22,8 @@ from tests.browser.console import Api, enter
 from tests.service import running
 
 WATCH_SECONDS = 60
-MOST_SECONDS, MOST_MEGABYTES, MOST_REQUESTS_A_SECOND = 2.0, 60.0, 0.5
+MOST_SECONDS, MOST_MEGABYTES = 2.0, 60.0
+MOST_REQUESTS_A_SECOND = 0.55  # one each 2 s, and one more at the edge of what is watched
 BATCH = 1_000
 
 
@@ -70,7 +71,7 @@ def many_queues(page: Page, api: Api, queues: int, figures: Figures) -> None:
         expect(page.locator("h1 .number")).to_have_text(f"{queues:,}")
 
     page.evaluate("location.hash = '#/queues'")
-    figures.tell(f"{queues:,} queues: page loaded anew to rows, s", seconds_of(open_list), "s", MOST_SECONDS)
+    figures.tell(f"{queues:,} queues: page loaded anew to rows", seconds_of(open_list), "s", MOST_SECONDS)
     search = page.get_by_label("Search by name")
 
     def find() -> None:
@@ -105,7 +106,7 @@ def watch(page: Page, figures: Figures, most_requests: float, api: Api) -> None:
         page.wait_for_timeout(WATCH_SECONDS * 1000)
     figures.tell("requests a second of the page", len(sent) / WATCH_SECONDS, "/s", most_requests)
     figures.tell("the longest task of the page", page.evaluate("window.longest"), "ms")
-    figures.tell("JavaScript heap after a collection", heap_megabytes(page), "MB", MOST_MEGABYTES)
+    figures.tell("memory of the page after a collection", megabytes_of(page), "MB", MOST_MEGABYTES)
     figures.tell("elements in the page", page.evaluate("document.querySelectorAll('*').length"), "")
 
 
@@ -147,19 +148,21 @@ def many_messages(page: Page, messages: int, figures: Figures) -> None:
 
     turns = [seconds_of(turn) for _ in range(20)]
     figures.tell("a page of 25 messages further, the slowest of 20", max(turns), "s", MOST_SECONDS)
-    figures.tell("JavaScript heap after a collection", heap_megabytes(page), "MB", MOST_MEGABYTES)
+    figures.tell("memory of the page after a collection", megabytes_of(page), "MB", MOST_MEGABYTES)
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
     page.wait_for_timeout(20_000)
     figures.tell("requests a second of the page", len(sent) / 20, "/s", MOST_REQUESTS_A_SECOND)
 
 
-def heap_megabytes(page: Page) -> float:
+def megabytes_of(page: Page) -> float:
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
-    size: float = session.send("Runtime.getHeapUsage")["usedSize"] / 1e6
+    usage = session.send("Runtime.getHeapUsage")
     session.detach()
-    return size
+    # The points of the charts lie in typed arrays, which V8 keeps beside its heap.
+    size: float = usage["usedSize"] + usage["embedderHeapUsedSize"] + usage["backingStorageSize"]
+    return size / 1e6
 
 
 def seconds_of(work: Callable[[], object]) -> float:
