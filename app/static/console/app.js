@@ -135,13 +135,27 @@ function drawTop() {
   document.documentElement.lang = language();
   skip.textContent = t("skip");
   const me = whoAmI();
-  const links = me && [h("a", { href: toQueues() }, t("queues.title")), isAdmin() ? h("a", { href: toAudit() }, t("audit.title")) : null];
+  const links = me && [
+    h("a", { href: toQueues() }, t("queues.title")),
+    isAdmin() ? h("a", { href: toAudit() }, t("audit.title")) : null,
+  ];
   fill(
     top,
-    h("a", { class: "brand", href: toQueues() }, h("img", { src: "console/pulpo.svg", alt: "", width: "28", height: "28" }), "Pulpo"),
+    h(
+      "a",
+      { class: "brand", href: toQueues() },
+      h("img", { src: "console/pulpo.svg", alt: "", width: "28", height: "28" }),
+      "Pulpo",
+    ),
     me ? h("nav", { "aria-label": t("top.label") }, links) : null,
     status,
-    h("div", { class: "mine" }, languageButton(), schemeButton(), me ? [h("span", { class: "who" }, me.username), leaveButton()] : null),
+    h(
+      "div",
+      { class: "mine" },
+      languageButton(),
+      schemeButton(),
+      me ? [h("span", { class: "who" }, me.username), leaveButton()] : null,
+    ),
   );
 }
 
@@ -154,12 +168,16 @@ function leaveButton() {
 
 function languageButton() {
   const other = language() === "en" ? "es" : "en";
-  const node = button(other === "es" ? "Español" : "English", () => {
-    chooseLanguage(other);
-    if (whoAmI()) redraw();
-    else login("");
-    top.querySelector("[data-language]")?.focus();
-  }, "plain");
+  const node = button(
+    other === "es" ? "Español" : "English",
+    () => {
+      chooseLanguage(other);
+      if (whoAmI()) redraw();
+      else login("");
+      top.querySelector("[data-language]")?.focus();
+    },
+    "plain",
+  );
   node.lang = other;
   node.dataset.language = other;
   return node;
@@ -168,13 +186,17 @@ function languageButton() {
 function schemeButton() {
   const chosen = document.documentElement.dataset.scheme;
   const isDark = chosen ? chosen === "dark" : prefersDark.matches;
-  const node = button("", () => {
-    const scheme = isDark ? "light" : "dark";
-    document.documentElement.dataset.scheme = scheme;
-    localStorage.setItem("pulpo.scheme", scheme);
-    node.replaceWith(schemeButton());
-    top.querySelector("[data-scheme]").focus();
-  }, "plain");
+  const node = button(
+    "",
+    () => {
+      const scheme = isDark ? "light" : "dark";
+      document.documentElement.dataset.scheme = scheme;
+      localStorage.setItem("pulpo.scheme", scheme);
+      node.replaceWith(schemeButton());
+      top.querySelector("[data-scheme]").focus();
+    },
+    "plain",
+  );
   node.dataset.scheme = "";
   node.setAttribute("aria-label", isDark ? t("top.light") : t("top.dark"));
   node.append(icon(isDark ? "sun" : "moon"));

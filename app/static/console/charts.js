@@ -23,7 +23,10 @@ export function sparkline(kind) {
     const path = pathOf(points, spanOf([points]), most * HEADROOM);
     mark(line, "d", path);
     mark(area, "d", path && `${path}V${HEIGHT}H0Z`);
-    node.classList.toggle("flat", points.every(([, value]) => value === 0));
+    node.classList.toggle(
+      "flat",
+      points.every(([, value]) => value === 0),
+    );
   }
   return { node, update };
 }
@@ -36,13 +39,7 @@ export function chart({ title, lines, write: textOf, tick }) {
   const paths = lines.map(({ kind }) => s("path", { class: `line ${kind}`, "vector-effect": "non-scaling-stroke" }));
   const rule = s("path", { class: "rule", "vector-effect": "non-scaling-stroke" });
   const grid = s("path", { class: "grid", "vector-effect": "non-scaling-stroke", d: "M0 0H100M0 50H100M0 100H100" });
-  const drawing = s(
-    "svg",
-    { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img" },
-    grid,
-    ...paths,
-    rule,
-  );
+  const drawing = s("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img" }, grid, ...paths, rule);
   const [top, middle] = [h("span"), h("span")];
   const [since, now] = [h("span"), h("span", {}, t("chart.now"))];
   const values = lines.map(() => h("b"));
@@ -56,7 +53,12 @@ export function chart({ title, lines, write: textOf, tick }) {
     { class: "chart" },
     h("figcaption", {}, title),
     legend,
-    h("div", { class: "plot" }, h("div", { class: "y", "aria-hidden": "true" }, top, middle, h("span", {}, "0")), drawing),
+    h(
+      "div",
+      { class: "plot" },
+      h("div", { class: "y", "aria-hidden": "true" }, top, middle, h("span", {}, "0")),
+      drawing,
+    ),
     h("div", { class: "x", "aria-hidden": "true" }, since, now),
   );
 
@@ -132,5 +134,8 @@ function ceilingOf(value) {
 }
 
 function nearest(points, time) {
-  return points.reduce((best, each) => (best && Math.abs(best[0] - time) <= Math.abs(each[0] - time) ? best : each), null);
+  return points.reduce(
+    (best, each) => (best && Math.abs(best[0] - time) <= Math.abs(each[0] - time) ? best : each),
+    null,
+  );
 }

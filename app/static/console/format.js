@@ -12,7 +12,9 @@ function format(kind, options) {
 
 /** 12,345; a dash where there is nothing to say. */
 export function count(value) {
-  return value === null || value === undefined ? "–" : format(Intl.NumberFormat, { useGrouping: "always" }).format(value);
+  return value === null || value === undefined
+    ? "–"
+    : format(Intl.NumberFormat, { useGrouping: "always" }).format(value);
 }
 
 /** 1.2M, for the axis of a chart. */
@@ -31,13 +33,21 @@ export function rate(value) {
 export function age(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   const whole = Math.max(0, Math.floor(seconds));
-  const [unit, size] = [["d", 86400], ["h", 3600], ["min", 60]].find(([, size]) => whole >= 2 * size) ?? ["s", 1];
+  const [unit, size] = [
+    ["d", 86400],
+    ["h", 3600],
+    ["min", 60],
+  ].find(([, size]) => whole >= 2 * size) ?? ["s", 1];
   return `${count(Math.floor(whole / size))} ${unit}`;
 }
 
 /** Bytes as 512 B, 1.5 kB, 20 MB. */
 export function bytes(value) {
-  for (const [unit, size] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]) {
+  for (const [unit, size] of [
+    ["GB", 1e9],
+    ["MB", 1e6],
+    ["kB", 1e3],
+  ]) {
     if (value >= size) return `${format(Intl.NumberFormat, { maximumFractionDigits: 1 }).format(value / size)} ${unit}`;
   }
   return `${value} B`;

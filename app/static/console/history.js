@@ -7,7 +7,7 @@ const WIDTH = FIELDS.length;
 const PLACE = Object.fromEntries(FIELDS.map((name, place) => [name, place]));
 
 /** The last points of one queue: the time in seconds, messages by state, and messages a second. */
-export class History {
+class History {
   #values = new Float64Array(POINTS * WIDTH);
   #length = 0;
   #totals = null;

@@ -14,8 +14,10 @@ function textOf({ message, content_type: type }, indent) {
 }
 
 /** One line of it. */
-export function preview(message) {
-  const text = textOf(message).slice(0, PREVIEW * 4).replace(/\s+/g, " ");
+function preview(message) {
+  const text = textOf(message)
+    .slice(0, PREVIEW * 4)
+    .replace(/\s+/g, " ");
   return text.length > PREVIEW ? `${text.slice(0, PREVIEW)}…` : text;
 }
 
@@ -37,13 +39,20 @@ export function whole(message) {
 function facts(message) {
   const rows = [[t("message.id"), message.id]];
   if (message.content_type !== undefined) {
-    rows.push([t("message.type"), message.encoding ? `${message.content_type} (${message.encoding})` : message.content_type]);
+    rows.push([
+      t("message.type"),
+      message.encoding ? `${message.content_type} (${message.encoding})` : message.content_type,
+    ]);
   }
   if (message.priority) rows.push([t("message.priority"), message.priority]);
   if (message.group) rows.push([t("message.group"), message.group]);
   if (message.traceparent) rows.push([t("message.trace"), message.traceparent]);
   for (const [name, value] of Object.entries(message.attributes ?? {})) rows.push([name, value]);
-  return h("dl", { class: "facts" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  return h(
+    "dl",
+    { class: "facts" },
+    rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
 }
 
 /** A row that opens: `head` cells, and the whole message below once it is opened. */

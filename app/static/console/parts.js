@@ -84,7 +84,11 @@ export function field(label, control, hint = "") {
 }
 
 export function select(options, chosen) {
-  const node = h("select", {}, options.map(([value, text]) => h("option", { value }, text)));
+  const node = h(
+    "select",
+    {},
+    options.map(([value, text]) => h("option", { value }, text)),
+  );
   if (chosen !== undefined) node.value = chosen;
   return node;
 }
@@ -94,7 +98,8 @@ export function select(options, chosen) {
  * Gives whether it was confirmed.
  */
 export function ask({ title, text, confirm, mustType = null, fields = [], isGrave = false }) {
-  const typed = mustType && field(t("confirm.type", { name: mustType }), h("input", { autocomplete: "off", spellcheck: "false" }));
+  const typed =
+    mustType && field(t("confirm.type", { name: mustType }), h("input", { autocomplete: "off", spellcheck: "false" }));
   const yes = h("button", { type: "submit", class: isGrave ? "grave" : "first" }, confirm);
   const form = h(
     "form",
@@ -103,7 +108,12 @@ export function ask({ title, text, confirm, mustType = null, fields = [], isGrav
     text ? h("p", {}, text) : null,
     fields,
     typed?.node,
-    h("div", { class: "actions" }, button(t("confirm.cancel"), () => dialog.close()), yes),
+    h(
+      "div",
+      { class: "actions" },
+      button(t("confirm.cancel"), () => dialog.close()),
+      yes,
+    ),
   );
   const dialog = h("dialog", { "aria-labelledby": "ask-title" }, form);
   return new Promise((resolve) => {

@@ -22,14 +22,35 @@ export function auditView(main) {
     target: field(t("audit.target"), h("input", { type: "search", autocomplete: "off", maxlength: "128" })),
   };
   const submit = h("button", { type: "submit" }, t("audit.find"));
-  const form = h("form", { class: "tools fields" }, Object.values(asked).map(({ node }) => node), submit);
+  const form = h(
+    "form",
+    { class: "tools fields" },
+    Object.values(asked).map(({ node }) => node),
+    submit,
+  );
   const body = h("tbody", { role: "rowgroup" });
-  const columns = [t("audit.at"), t("audit.actor"), t("audit.action"), t("audit.target"), t("audit.outcome"), t("audit.detail"), t("audit.address")];
+  const columns = [
+    t("audit.at"),
+    t("audit.actor"),
+    t("audit.action"),
+    t("audit.target"),
+    t("audit.outcome"),
+    t("audit.detail"),
+    t("audit.address"),
+  ];
   const table = h(
     "table",
     { class: "audit", role: "table" },
     h("caption", { class: "unseen" }, t("audit.title")),
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map((each) => h("th", { role: "columnheader", scope: "col" }, each)))),
+    h(
+      "thead",
+      { role: "rowgroup" },
+      h(
+        "tr",
+        { role: "row" },
+        columns.map((each) => h("th", { role: "columnheader", scope: "col" }, each)),
+      ),
+    ),
     body,
   );
   const nothing = h("div");
@@ -50,7 +71,9 @@ export function auditView(main) {
 
   function load(wanted) {
     return attempt(submit, async () => {
-      const filter = Object.fromEntries(Object.entries(asked).map(([name, { control }]) => [name, control.value.trim()]));
+      const filter = Object.fromEntries(
+        Object.entries(asked).map(([name, { control }]) => [name, control.value.trim()]),
+      );
       let page;
       try {
         page = await api.audit({ ...filter, limit: LIMIT, cursor: wanted.at(-1) }, controller.signal);
@@ -65,7 +88,10 @@ export function auditView(main) {
   }
 
   function draw(entries) {
-    fill(body, entries.map((each) => row(each, columns)));
+    fill(
+      body,
+      entries.map((each) => row(each, columns)),
+    );
     table.hidden = entries.length === 0;
     fill(nothing, entries.length ? [] : empty(t("audit.none")));
     back.disabled = cursors.length === 1;

@@ -11,7 +11,11 @@ const LIMIT = 25;
 
 /** Shows the messages of `queue` in `part`. */
 export function browseView(part, { queue }) {
-  const state = select([["ready", t("state.ready")], ["delayed", t("state.delayed")], ["leased", t("state.leased")]]);
+  const state = select([
+    ["ready", t("state.ready")],
+    ["delayed", t("state.delayed")],
+    ["leased", t("state.leased")],
+  ]);
   state.setAttribute("aria-label", t("browse.state"));
   const again = button(t("browse.again"), () => load([""]));
   const list = h("ul", { class: "messages" });
@@ -47,8 +51,15 @@ export function browseView(part, { queue }) {
 
   function draw(messages) {
     const from = (cursors.length - 1) * LIMIT;
-    fill(list, messages.length ? messages.map((each) => h("li", {}, openable(each, head(each)))) : h("li", {}, empty(t("browse.none"))));
-    where.textContent = messages.length ? t("browse.where", { from: count(from + 1), to: count(from + messages.length) }) : "";
+    fill(
+      list,
+      messages.length
+        ? messages.map((each) => h("li", {}, openable(each, head(each))))
+        : h("li", {}, empty(t("browse.none"))),
+    );
+    where.textContent = messages.length
+      ? t("browse.where", { from: count(from + 1), to: count(from + messages.length) })
+      : "";
     back.disabled = cursors.length === 1;
     forward.disabled = next === null;
     pages.hidden = cursors.length === 1 && next === null;

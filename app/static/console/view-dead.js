@@ -97,7 +97,11 @@ export function deadView(part, { queue, changed }) {
 
   async function onAll(pressed) {
     const which = reason.value ? t(REASONS[reason.value]) : t("reason.any");
-    const isSure = await ask({ title: t("dead.redrive-title", { queue }), text: t("dead.redrive-text", { which }), confirm: t("dead.redrive") });
+    const isSure = await ask({
+      title: t("dead.redrive-title", { queue }),
+      text: t("dead.redrive-text", { which }),
+      confirm: t("dead.redrive"),
+    });
     if (isSure) await redrive(pressed, reason.value ? { reason: reason.value } : {});
   }
 
@@ -110,7 +114,15 @@ export function deadView(part, { queue, changed }) {
   }
 
   async function onDrop(pressed, id) {
-    if (!(await ask({ title: t("dead.drop-title"), text: t("dead.drop-text", { id }), confirm: t("dead.drop"), isGrave: true }))) return;
+    if (
+      !(await ask({
+        title: t("dead.drop-title"),
+        text: t("dead.drop-text", { id }),
+        confirm: t("dead.drop"),
+        isGrave: true,
+      }))
+    )
+      return;
     await attempt(pressed, async () => {
       await api.drop(queue, id);
       notify(t("dead.dropped"));

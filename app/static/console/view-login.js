@@ -8,7 +8,10 @@ import { t } from "./words.js";
 
 /** Shows the form in `main`; `why` says why one has to log in again. `onDone` is called once there is a token. */
 export function loginView(main, why, onDone) {
-  const username = field(t("login.username"), h("input", { name: "username", autocomplete: "username", required: true }));
+  const username = field(
+    t("login.username"),
+    h("input", { name: "username", autocomplete: "username", required: true }),
+  );
   const password = field(
     t("login.password"),
     h("input", { name: "password", type: "password", autocomplete: "current-password", required: true }),

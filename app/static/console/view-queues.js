@@ -50,7 +50,10 @@ export function queuesView(main, tell) {
   const number = h("b");
   const search = h("input", { type: "search", "aria-label": t("queues.search"), placeholder: t("queues.search") });
   search.value = shown.search;
-  const filter = select(Object.entries(FILTERS).map(([name, { label }]) => [name, t(label)]), shown.filter);
+  const filter = select(
+    Object.entries(FILTERS).map(([name, { label }]) => [name, t(label)]),
+    shown.filter,
+  );
   filter.setAttribute("aria-label", t("queues.filter"));
   const sorts = COLUMNS.flatMap(({ id, label }) => [
     [`${id} up`, `${t(label)} ↑`],
@@ -64,7 +67,15 @@ export function queuesView(main, tell) {
     "table",
     { class: "queues", role: "table" },
     h("caption", { class: "unseen" }, t("queues.title")),
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map(({ node }) => node))),
+    h(
+      "thead",
+      { role: "rowgroup" },
+      h(
+        "tr",
+        { role: "row" },
+        heads.map(({ node }) => node),
+      ),
+    ),
     body,
   );
   const nothing = h("div");
@@ -76,7 +87,11 @@ export function queuesView(main, tell) {
   fill(
     main,
     h("div", { class: "head" }, h("h1", {}, t("queues.title"), " ", h("span", { class: "number" }, number))),
-    h("section", { class: "tiles", "aria-label": t("queues.totals") }, tiles.map(({ node }) => node)),
+    h(
+      "section",
+      { class: "tiles", "aria-label": t("queues.totals") },
+      tiles.map(({ node }) => node),
+    ),
     h("div", { class: "tools" }, search, filter, h("span", { class: "narrow" }, sort)),
     table,
     nothing,
@@ -140,11 +155,28 @@ export function queuesView(main, tell) {
       mark(node, "aria-sort", shown.sort !== id ? null : shown.isDescending ? "descending" : "ascending");
     }
     sort.value = `${shown.sort} ${shown.isDescending ? "down" : "up"}`;
-    keyed(body, rows, (each) => each.queue, makeRow, (node, each) => node.update(each));
+    keyed(
+      body,
+      rows,
+      (each) => each.queue,
+      makeRow,
+      (node, each) => node.update(each),
+    );
     table.hidden = rows.length === 0;
     pages.hidden = found.length <= ROWS;
-    write(where, t("page.where", { from: count(shown.page * ROWS + 1), to: count(shown.page * ROWS + rows.length), all: count(found.length) }));
-    for (const [node, isEnd] of [[back, shown.page === 0], [forward, shown.page === last]]) node.disabled = isEnd;
+    write(
+      where,
+      t("page.where", {
+        from: count(shown.page * ROWS + 1),
+        to: count(shown.page * ROWS + rows.length),
+        all: count(found.length),
+      }),
+    );
+    for (const [node, isEnd] of [
+      [back, shown.page === 0],
+      [forward, shown.page === last],
+    ])
+      node.disabled = isEnd;
     drawNothing(rows.length === 0);
   }
 
@@ -156,7 +188,9 @@ export function queuesView(main, tell) {
     nothing.dataset.key = key;
     const words = isFirst ? t("queues.loading") : all.length ? t("queues.none-fits") : t("queues.none");
     const way = isNew && (may("push", name) || may("peek", name) || may("count", name));
-    const link = way ? h("a", { href: toQueue(name, may("push", name) ? "try" : "messages") }, t("queues.open", { name })) : null;
+    const link = way
+      ? h("a", { href: toQueue(name, may("push", name) ? "try" : "messages") }, t("queues.open", { name }))
+      : null;
     if (isEmpty) fill(nothing, empty(words, link));
     else fill(nothing, []);
   }
@@ -184,7 +218,12 @@ function makeRow({ queue }) {
   const cells = COLUMNS.slice(1).map(({ id, label }) =>
     h("td", { role: "cell", class: id, "data-label": t(label) }, sparks[id]?.node, values[id]),
   );
-  const name = h("th", { role: "rowheader", scope: "row", class: "queue" }, h("a", { href: toQueue(queue) }, queue), badges);
+  const name = h(
+    "th",
+    { role: "rowheader", scope: "row", class: "queue" },
+    h("a", { href: toQueue(queue) }, queue),
+    badges,
+  );
   const row = h("tr", { role: "row" }, name, cells);
   row.update = (each) => {
     const history = historyOf(queue);
@@ -206,5 +245,11 @@ function makeRow({ queue }) {
 /** Says which operations are paused. */
 export function showPauses(node, paused) {
   const words = { push: t("paused.push"), pop: t("paused.pop") };
-  keyed(node, Object.keys(paused).sort(), (name) => name, (name) => h("span", { class: "badge paused" }, words[name]), () => {});
+  keyed(
+    node,
+    Object.keys(paused).sort(),
+    (name) => name,
+    (name) => h("span", { class: "badge paused" }, words[name]),
+    () => {},
+  );
 }

@@ -45,14 +45,20 @@ export function settingsView(part, { queue, changed }) {
   }
 
   function draw() {
-    const fields = Object.fromEntries(FIELDS.map((each) => [each.name, fieldOf(each, get(known, each.name), !mayManage)]));
+    const fields = Object.fromEntries(
+      FIELDS.map((each) => [each.name, fieldOf(each, get(known, each.name), !mayManage)]),
+    );
     const submit = h("button", { type: "submit", class: "first" }, t("settings.save"));
     const form = h(
       "form",
       { class: "card" },
       h("h2", {}, t("settings.title")),
       mayManage ? null : h("p", { class: "hint" }, t("settings.read-only")),
-      h("div", { class: "pair" }, Object.values(fields).map(({ node }) => node)),
+      h(
+        "div",
+        { class: "pair" },
+        Object.values(fields).map(({ node }) => node),
+      ),
       mayManage ? h("div", { class: "actions" }, button(t("settings.reload"), load), submit) : null,
     );
     form.noValidate = true; // the server knows the bounds, and says which one was passed

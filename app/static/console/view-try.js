@@ -22,11 +22,24 @@ export function tryView(part, context) {
 }
 
 function pushCard({ queue, changed }) {
-  const kind = field(t("push.kind"), select([["json", "JSON"], ["text", t("push.text")]]));
+  const kind = field(
+    t("push.kind"),
+    select([
+      ["json", "JSON"],
+      ["text", t("push.text")],
+    ]),
+  );
   const body = field(t("push.body"), h("textarea", { rows: 7, spellcheck: "false" }, '{"order": 42}'), t("push.hint"));
   const delay = field(t("push.delay"), h("input", { type: "number", min: "0", step: "any", inputmode: "decimal" }));
   const ttl = field(t("push.ttl"), h("input", { type: "number", min: "0", step: "any", inputmode: "decimal" }));
-  const priority = field(t("message.priority"), select([["", t("push.normal")], ["high", t("push.high")], ["low", t("push.low")]]));
+  const priority = field(
+    t("message.priority"),
+    select([
+      ["", t("push.normal")],
+      ["high", t("push.high")],
+      ["low", t("push.low")],
+    ]),
+  );
   const group = field(t("message.group"), h("input", { autocomplete: "off", spellcheck: "false" }));
   const submit = h("button", { type: "submit", class: "first" }, t("push.submit"));
   const fields = { delay, ttl, priority, group, message: body };
@@ -48,11 +61,16 @@ function pushCard({ queue, changed }) {
     event.preventDefault();
     for (const each of Object.values(fields)) each.fail("");
     const options = {};
-    for (const name of ["delay", "ttl"]) if (fields[name].control.value) options[name] = Number(fields[name].control.value);
-    for (const name of ["priority", "group"]) if (fields[name].control.value) options[name] = fields[name].control.value;
+    for (const name of ["delay", "ttl"])
+      if (fields[name].control.value) options[name] = Number(fields[name].control.value);
+    for (const name of ["priority", "group"])
+      if (fields[name].control.value) options[name] = fields[name].control.value;
     await attempt(submit, async () => {
       try {
-        const { id } = await api.push(queue, body.control.value, options, { isJson: kind.control.value === "json", key });
+        const { id } = await api.push(queue, body.control.value, options, {
+          isJson: kind.control.value === "json",
+          key,
+        });
         key = newKey();
         notify(t("push.done", { id }));
         changed();
@@ -66,8 +84,17 @@ function pushCard({ queue, changed }) {
 }
 
 function popCard({ queue, changed }) {
-  const how = field(t("pop.how"), select([["lease", t("pop.lease")], ["take", t("pop.take")]]));
-  const lease = field(t("pop.seconds"), h("input", { type: "number", min: "1", max: "43200", value: "30", inputmode: "numeric" }));
+  const how = field(
+    t("pop.how"),
+    select([
+      ["lease", t("pop.lease")],
+      ["take", t("pop.take")],
+    ]),
+  );
+  const lease = field(
+    t("pop.seconds"),
+    h("input", { type: "number", min: "1", max: "43200", value: "30", inputmode: "numeric" }),
+  );
   const submit = h("button", { type: "submit", class: "first" }, t("pop.submit"));
   const result = h("div", { class: "result" });
   const form = h(
@@ -99,7 +126,12 @@ function popCard({ queue, changed }) {
       return;
     }
     const line = t("pop.got", { attempt: count(message.attempt), pushed: moment(message.pushed_at) });
-    fill(result, h("p", {}, line), whole(message), message.receipt ? settling(message) : h("p", { class: "hint" }, t("pop.taken")));
+    fill(
+      result,
+      h("p", {}, line),
+      whole(message),
+      message.receipt ? settling(message) : h("p", { class: "hint" }, t("pop.taken")),
+    );
   }
 
   function settling({ receipt, lease_expires_at: end }) {
@@ -119,7 +151,12 @@ function popCard({ queue, changed }) {
         { class: "actions start" },
         button(t("pop.ack"), (pressed) => settle(pressed, () => api.ack(receipt), t("pop.acked")), "first"),
         button(t("pop.back"), (pressed) => settle(pressed, () => api.nack(receipt, { delay: 0 }), t("pop.given"))),
-        button(t("pop.reject"), (pressed) => settle(pressed, () => api.nack(receipt, { dead: true, error: t("pop.error") }), t("pop.rejected")), "risky"),
+        button(
+          t("pop.reject"),
+          (pressed) =>
+            settle(pressed, () => api.nack(receipt, { dead: true, error: t("pop.error") }), t("pop.rejected")),
+          "risky",
+        ),
       ),
     );
   }
