@@ -2,8 +2,8 @@
 
     python -m tests.browser.scale [--queues 1000] [--messages 1000000]
 
-Prints seconds until it can be used, the memory of the page after a collection, and the requests that the page makes. Exits
-1 if something is beyond its bound: the bounds are those that docs/how-to/console.md states.
+Prints seconds until it can be used, the memory of the page after a collection, and the requests that the page makes
+by itself. Exits 1 if something is beyond its bound. docs/how-to/console.md has the figures.
 """
 
 from __future__ import annotations
