@@ -129,7 +129,7 @@ def test_one_request_at_a_time_asks_for_all_queues(page: Page, service: Service)
     expect(page.locator("#top .status")).to_have_text("Live")
     sent = asks(page, "")
     page.wait_for_timeout(6500)
-    assert 2 <= len(sent) <= 4
+    assert 1 <= len(sent) <= 4
     assert all(re.search(r"/queues\?details=true&limit=1000$", url) for _, url in sent)
 
 
@@ -158,7 +158,7 @@ def test_a_service_in_trouble_is_told_of_and_asked_as_it_wishes(
 
     def refuse(route: Route) -> None:
         problem = '{"code": "store-unavailable", "status": 503, "detail": "Redis does not answer."}'
-        route.fulfill(status=503, content_type="application/problem+json", body=problem, headers={"Retry-After": "4"})
+        route.fulfill(status=503, content_type="application/problem+json", body=problem, headers={"Retry-After": "6"})
 
     page.route("**/queues?*", refuse)
     expect(page.locator("#top .status")).to_contain_text("Redis or the user table does not answer. Trying again in")
@@ -167,7 +167,7 @@ def test_a_service_in_trouble_is_told_of_and_asked_as_it_wishes(
     assert sent == []
     expect(page.get_by_role("row", name="list.first")).to_be_visible()  # what was seen stays
     page.unroute("**/queues?*")
-    expect(page.locator("#top .status")).to_have_text("Live", timeout=10_000)
+    expect(page.locator("#top .status")).to_have_text("Live", timeout=15_000)
 
 
 def test_an_answer_that_is_not_from_pulpo_is_borne(page: Page, service: Service) -> None:
