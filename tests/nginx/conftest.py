@@ -27,14 +27,16 @@ OUT_OF_SERVICE = "location = /out-of-service { return 503; } location / {"
 class Proxy:
     """nginx as `deploy/nginx` has it, before the nodes of `upstream`."""
 
-    def __init__(self, directory: Path, *upstream: str) -> None:
+    def __init__(self, directory: Path, *upstream: str, behind: str = "") -> None:
         self.directory = directory
         self.http_port, self.https_port = free_port(), free_port()
         self.url = f"https://{NAME}:{self.https_port}"
         self.certificate = directory / "certificate.pem"
         subprocess.run([sys.executable, ROOT / "deploy" / "self_signed.py", directory, NAME, "127.0.0.1"], check=True)
-        site = self._rendered(" ".join(upstream))
-        (directory / "pulpo.conf").write_text(OF_THE_TESTS + OUT_OF_SERVICE.join(site.rsplit("location / {", 1)))
+        site = self._rendered(" ".join(upstream), behind)
+        (directory / "pulpo.conf").write_text(
+            ("" if behind else OF_THE_TESTS) + OUT_OF_SERVICE.join(site.rsplit("location / {", 1))
+        )
         main = (NGINX / "nginx.conf").read_text(encoding="utf-8").replace("/tmp/", f"{directory}/")
         # As root it would change to a user that cannot read the tests' directory.
         (directory / "nginx.conf").write_text(f"user root;\n{main}" if os.getuid() == 0 else main)
@@ -44,7 +46,7 @@ class Proxy:
         )
         wait_until(lambda: httpx.get(f"http://127.0.0.1:{self.http_port}/").status_code == 421)
 
-    def _rendered(self, upstream: str) -> str:
+    def _rendered(self, upstream: str, behind: str) -> str:
         values = {
             "SERVER_NAME": NAME,
             "PUBLIC_NAME": f"{NAME}:{self.https_port}",
@@ -55,6 +57,7 @@ class Proxy:
             "HTTP_PORT": str(self.http_port),
             "HTTPS_PORT": str(self.https_port),
             "ACCESS_LOG": str(self.directory / "access.log"),
+            "BEHIND": behind,
         }
         return subprocess.run(
             [NGINX / "render"], env=os.environ | values, check=True, capture_output=True, text=True
@@ -70,8 +73,8 @@ class Proxy:
 
 
 @contextmanager
-def proxied(directory: Path, *upstream: str) -> Iterator[Proxy]:
-    proxy = Proxy(directory, *upstream)
+def proxied(directory: Path, *upstream: str, behind: str = "") -> Iterator[Proxy]:
+    proxy = Proxy(directory, *upstream, behind=behind)
     try:
         yield proxy
     finally:

@@ -113,6 +113,13 @@ def test_another_host_is_refused(proxy: Proxy, client: httpx.Client, host: str) 
     problem(httpx.get(f"http://127.0.0.1:{proxy.http_port}/", headers={"Host": host}), 421, "misdirected")
 
 
+def test_a_load_balancer_learns_by_address_whether_pulpo_is_there(proxy: Proxy, service: Service) -> None:
+    for url in (f"https://127.0.0.1:{proxy.https_port}", f"http://127.0.0.1:{proxy.http_port}"):
+        answer = httpx.get(f"{url}/health/live", verify=proxy.trust())
+        assert (answer.status_code, answer.json()) == (200, httpx.get(f"{service.url}/health/live").json())
+        problem(httpx.get(f"{url}/health", verify=proxy.trust()), 421, "misdirected")
+
+
 def test_what_is_sent_in_the_clear_is_refused_and_a_browser_sent_on(proxy: Proxy) -> None:
     plain = f"http://{NAME}:{proxy.http_port}"
     problem(httpx.post(f"{plain}/login", data={"username": "a", "password": "b"}), 403, "tls-required")
@@ -175,6 +182,19 @@ def test_an_address_that_a_client_invents_counts_for_nothing(client: httpx.Clien
     client.post("/login", data={"username": "admin", "password": "x"}, headers={"X-Forwarded-For": "203.0.113.9"})
     entries = client.get("/audit?action=login&target=admin").json()["entries"]
     assert {entry["address"] for entry in entries if entry["outcome"] == "refused"} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(("behind", "address"), [("127.0.0.0/8 ::1", "203.0.113.9"), ("192.0.2.0/24", "127.0.0.1")])
+def test_an_address_is_taken_from_what_stands_before_nginx_and_from_nobody_else(
+    service: Service, client: httpx.Client, tmp_path: Path, behind: str, address: str
+) -> None:
+    name = f"from-{address}"
+    with proxied(tmp_path, service.url.removeprefix("http://"), behind=behind) as proxy:
+        headers = {"Pulpo-Client-Address": "203.0.113.9", "X-Forwarded-For": "198.51.100.7"}
+        login = {"username": name, "password": "x"}
+        httpx.post(f"{proxy.url}/login", data=login, headers=headers, verify=proxy.trust())
+    (entry,) = client.get("/audit?action=login&limit=1").json()["entries"]
+    assert entry["address"] == address
 
 
 def test_pulpo_is_told_the_address_and_nothing_that_passes_for_it(tmp_path: Path) -> None:
