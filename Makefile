@@ -117,6 +117,18 @@ identity:  ## Let users in from real directories and issuers, and keep others in
 	@TEST_DATABASE=postgres $(BIN)/python -m pytest $(ON_A_DATABASE) $(ARGS)
 	@unshare --net sh -c 'ip link set lo up && exec $(BIN)/python -m pytest tests/identity $(ARGS)'
 
+aws:  ## Check deploy/aws, apply it against moto, and see who gets in by its settings (needs terraform)
+	@command -v terraform >/dev/null || { echo "pulpo: install Terraform 1.11 or newer: https://developer.hashicorp.com/terraform/install" >&2; exit 1; }
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-identity.txt .venv-identity
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-aws.txt .venv-aws
+	@scripts/aws-test
+
+aws-host:  ## Start a machine as AWS would, in a Debian made for it: user data, Docker, nginx, figures (needs root)
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
+	@PYTHON=$(PYTHON) sh scripts/setup requirements-identity.txt .venv-identity
+	@scripts/aws-host-test
+
 granian:  ## Run the tests that start a whole service with granian instead of gunicorn
 	@PYTHON=$(PYTHON) sh scripts/setup requirements-dev.txt
 	@TEST_SERVER=granian $(BIN)/python -m pytest tests/launcher tests/concurrency tests/chaos $(ARGS)
@@ -165,4 +177,4 @@ postman:  ## Run the Postman collection with newman against make run
 	@scripts/postman-test
 
 clean:  ## Remove the virtual environment and caches; data/ stays
-	rm -rf .venv .venv-bench .venv-identity .identity .profile .pictures .newman .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .servers
+	rm -rf .venv .venv-aws .venv-bench .venv-identity .identity .profile .pictures .newman .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .servers
