@@ -155,7 +155,7 @@ variable "vpc_cidr" {
     error_message = "The network must be one of IPv4 between /16 and /24."
   }
   validation {
-    # compose.nginx.yml has 10.213.77.0/29, and Docker takes its own from 172.17.0.0 on.
+    # compose.nginx.yml has 10.213.77.0/28, and Docker takes its own from 172.17.0.0 on.
     condition     = !can(regex("^(10\\.213\\.|172\\.(1[7-9]|2[0-9]|3[01])\\.)", var.vpc_cidr))
     error_message = "The networks of the containers are in 10.213.0.0/16 and 172.17.0.0 to 172.31.255.255; choose another."
   }
