@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network, ip_address
 from typing import Any
 
 import pytest
@@ -53,6 +54,17 @@ def test_redis_is_on_an_internal_network_and_has_no_port() -> None:
     assert redis["networks"] == ["store"]
     assert compose["networks"]["store"] == {"internal": True}
     assert "ports" not in redis
+
+
+def test_the_address_of_nginx_is_given_to_no_other() -> None:
+    """The others of its network may start first, and are given theirs from the range."""
+    compose = read("compose.nginx.yml")
+    (pool,) = compose["networks"]["edge"]["ipam"]["config"]
+    address = ip_address(compose["services"]["nginx"]["networks"]["edge"]["ipv4_address"])
+    assert address in IPv4Network(pool["subnet"])
+    assert address not in IPv4Network(pool["ip_range"])
+    assert IPv4Network(pool["ip_range"]).subnet_of(IPv4Network(pool["subnet"]))
+    assert compose["services"]["api"]["environment"]["PULPO_TRUSTED_PROXIES"] == str(address)
 
 
 def test_grafana_finds_the_dashboard_where_it_is_mounted() -> None:
