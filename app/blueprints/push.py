@@ -16,7 +16,7 @@ from app.errors import (
 )
 from app.models import DEFAULT_QUEUE
 from app.web.context import Services
-from app.web.exchange import OCTETS, Answer, Call, json_answer
+from app.web.exchange import DURABLE, OCTETS, Answer, Call, json_answer
 from app.web.flask_door import answer
 from app.web.guard import requires
 from app.web.operations import EXAMPLE_ID, operation
@@ -25,7 +25,6 @@ from app.web.pushes import PushBody, Pushed, PushedBatch, PushOptions, read_push
 bp = Blueprint("push", __name__)
 
 REPLAYED = {"Idempotency-Replayed": "true"}
-DURABLE = {"Preference-Applied": "durable"}
 
 
 @bp.post("/push")

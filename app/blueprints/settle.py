@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.errors import Forbidden, LeaseLost, MessageNotFound
+from app.errors import Forbidden, LeaseLost, MessageNotFound, NotDurable
 from app.web import timings
 from app.web.context import Services
-from app.web.exchange import Answer, Call
+from app.web.exchange import DURABLE, Answer, Call
 from app.web.flask_door import answer
 from app.web.guard import signed_in
 from app.web.operations import EXAMPLE_ID, EXAMPLE_RECEIPT, operation
@@ -26,7 +26,14 @@ EXAMPLES: dict[str | int, dict[str, Any]] = {"body": {"receipt": EXAMPLE_RECEIPT
 
 @bp.post("/ack")
 @signed_in
-@operation(ANSWERS, body=Ack, raises=REFUSALS, examples=EXAMPLES)
+@operation(
+    ANSWERS,
+    body=Ack,
+    raises=(*REFUSALS, NotDurable),
+    request_headers=("Prefer",),
+    headers={200: ("Preference-Applied",)},
+    examples=EXAMPLES,
+)
 def ack() -> Response:
     """Done: removes what the receipts lease."""
     return answer(ack_messages)
@@ -56,9 +63,9 @@ def extend() -> Response:
 def ack_messages(services: Services, call: Call) -> Answer:
     """200 with the `id` of the message, or with `results`, an item for each receipt."""
     asked = read_settlement(call, Ack)
-    results = services.queues.ack(call.caller, asked.asked)
+    results = services.queues.ack(call.caller, asked.asked, durable=call.is_durable)
     timings.acked(results)
-    return write_settlement(asked, results)
+    return write_settlement(asked, results, DURABLE if call.is_durable else {})
 
 
 def nack_messages(services: Services, call: Call) -> Answer:

@@ -67,9 +67,12 @@ class MessageQueue:
         check_queue_name(queue)
         return self._store.count(queue)
 
-    def ack(self, caller: Principal, receipts: Sequence[str]) -> list[Settled]:
-        """Removes what each receipt leases; one that fails hinders no other."""
-        return _settle(caller, receipts, lambda queue, held: Settlement(self._store.ack(queue, held)))
+    def ack(self, caller: Principal, receipts: Sequence[str], *, durable: bool = False) -> list[Settled]:
+        """Removes what each receipt leases; one that fails hinders no other.
+
+        If `durable`, it is proven that none of them comes back, queue by queue. Raises `NotDurable`.
+        """
+        return _settle(caller, receipts, lambda queue, held: Settlement(self._store.ack(queue, held, durable=durable)))
 
     def nack(self, caller: Principal, receipts: Sequence[str], how: GiveBack) -> list[Settled]:
         """Gives back what each receipt leases; one that fails hinders no other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
@@ -36,7 +36,7 @@ class DurabilityProof:
         except NoPermissionError as error:
             raise NotDurable("Pulpo may not ask this Redis how it keeps what is written: allow INFO.") from error
         if not told.get("aof_enabled"):
-            raise NotDurable("This Redis keeps no append-only file; set appendonly yes, or push without Prefer.")
+            raise NotDurable("This Redis keeps no append-only file; set appendonly yes, or send no Prefer.")
         if told.get("connected_slaves", 0) < self._replicas:
             raise NotDurable(f"PULPO_DURABLE_REPLICAS is {self._replicas}, and fewer replicas are connected now.")
         if "valkey_version" not in told and _version(told["redis_version"]) >= WAITAOF_IS_TRUE_SINCE:
@@ -49,10 +49,10 @@ class DurabilityProof:
             )
         return False
 
-    def prove(self, connection: Redis, ids: Sequence[str], *, by_waiting: bool) -> None:
-        """Returns once all that `connection` wrote is safe. Raises `NotDurable`, with `ids`, if it is not in 2 s."""
+    def prove(self, connection: Redis, *, by_waiting: bool) -> bool:
+        """Returns True once all that `connection` wrote is safe, False if that is not proven in 2 s."""
         if patience.left() < PROOF_SECONDS:
-            raise _not_proven(ids)
+            return False
         deadline = time.monotonic() + PROOF_SECONDS
         try:
             if by_waiting:
@@ -61,10 +61,9 @@ class DurabilityProof:
                 is_safe = _writes_before_it_answers(connection)
             if is_safe and self._replicas:
                 is_safe = connection.wait(self._replicas, _milliseconds_to(deadline)) >= self._replicas
-        except RedisError as error:
-            raise _not_proven(ids) from error
-        if not is_safe:
-            raise _not_proven(ids)
+        except RedisError:
+            return False
+        return is_safe
 
 
 def _check_that_it_can_wait(connection: Redis) -> None:
@@ -96,11 +95,3 @@ def _milliseconds_to(deadline: float) -> int:
 def _version(text: str) -> tuple[int, int]:
     major, minor, *_ = text.split(".")
     return int(major), int(minor)
-
-
-def _not_proven(ids: Sequence[str]) -> NotDurable:
-    return NotDurable(
-        "It was not proven in time that the messages are safe. They may be in the queue; push again with the same"
-        " Idempotency-Key to ask for the proof again.",
-        ids=ids,
-    )

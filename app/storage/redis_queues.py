@@ -8,13 +8,14 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from app.errors import (
     Fault,
     IdempotencyKeyReused,
+    NotDurable,
     QueueFull,
     QueuePaused,
     StoreFull,
@@ -51,7 +52,17 @@ NOTHING_WHILE_PAUSED = -1
 WAITING_MARK_MS = 3_000  # a waiter looks every second, and so renews it
 CLEARING_SECONDS = 1.0
 
+PUSH_NOT_PROVEN = (
+    "It was not proven in time that the messages are safe. They may be in the queue; push again with the same"
+    " Idempotency-Key to ask for the proof again."
+)
+ACK_NOT_PROVEN = (
+    "It was not proven in time that the acks are safe. The messages are gone; they come back, with other receipts, only"
+    " if a server takes over that does not know it."
+)
+
 Argument = bytes | str | int | float
+Done = TypeVar("Done")
 
 _DEFAULTS = QueueSettings()
 _LEASE_DEFAULTS = (_DEFAULTS.lease_ms, _DEFAULTS.max_attempts)
@@ -88,13 +99,18 @@ class RedisQueueStore:
         """
         if not durable:
             return self._push_by(self._servers, queue, messages, key)
-        its_key = QueueKeys.of(self._prefix, queue).queue
+        pushed, is_safe = self._proven(queue, lambda held: self._push_by(held, queue, messages, key, must_write=True))
+        if not is_safe:
+            raise NotDurable(PUSH_NOT_PROVEN, ids=pushed.ids)
+        return pushed
+
+    def _proven(self, queue: str, write: Callable[[Commands], Done]) -> tuple[Done, bool]:
+        """What `write` did, and whether that is proven safe. Raises `NotDurable`, before, if nothing proves it."""
         # It connects at once; and the proof is of what one connection wrote.
-        with translating_errors(), self._servers.hold(its_key) as held:
+        with translating_errors(), self._servers.hold(QueueKeys.of(self._prefix, queue).queue) as held:
             by_waiting = self._proof.check(held.redis)
-            pushed = self._push_by(held, queue, messages, key, must_write=True)
-            self._proof.prove(held.redis, pushed.ids, by_waiting=by_waiting)
-            return pushed
+            done = write(held)
+            return done, self._proof.prove(held.redis, by_waiting=by_waiting)
 
     def _push_by(
         self,
@@ -238,15 +254,28 @@ class RedisQueueStore:
         keys = QueueKeys.of(self._prefix, queue).counted
         return counts_of(self._count.run(self._servers, keys, [_DEFAULTS.dead_ttl_ms, 0]))
 
-    def ack(self, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]:
-        """Removes the messages that `receipts`, all of `queue`, still hold; answers for each in order."""
+    def ack(self, queue: str, receipts: Sequence[Receipt], *, durable: bool = False) -> list[SettleStatus]:
+        """Removes the messages that `receipts`, all of `queue`, still hold; answers for each in order.
+
+        If `durable`, returns once they cannot come back. Raises `NotDurable`.
+        """
+        if not durable:
+            return self._ack_by(self._servers, queue, receipts)
+        results, is_safe = self._proven(queue, lambda held: self._ack_by(held, queue, receipts))
+        if not is_safe and (
+            gone := [each for each, result in zip(receipts, results, strict=True) if result == "acked"]
+        ):
+            raise NotDurable(ACK_NOT_PROVEN, ids=[format_id(receipt.message_id) for receipt in gone])
+        return results
+
+    def _ack_by(self, client: Commands, queue: str, receipts: Sequence[Receipt]) -> list[SettleStatus]:
         keys = QueueKeys.of(self._prefix, queue)
         if len(receipts) == 1:  # as most acks have (decision 0016)
-            result = self._ack_one.run(self._servers, keys.of_ack_one, _flat(receipts))
+            result = self._ack_one.run(client, keys.of_ack_one, _flat(receipts))
             if result is not None:
                 return _statuses([result], "acked")
         sets, head = keys.of_ack, [self._channel, queue]
-        results = _in_steps(receipts, lambda rest: self._ack.run(self._servers, sets, [*head, *_flat(rest)]))
+        results = _in_steps(receipts, lambda rest: self._ack.run(client, sets, [*head, *_flat(rest)]))
         return _statuses(results, "acked")
 
     def nack(self, queue: str, receipts: Sequence[Receipt], how: GiveBack) -> list[SettleStatus]:

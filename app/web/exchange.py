@@ -33,6 +33,9 @@ Moment = Annotated[
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-11-24T06:57:41.975Z"])]
 
 
+DURABLE = {"Preference-Applied": "durable"}
+
+
 class Call(msgspec.Struct, frozen=True):
     """One request to a hot operation; `is_gone` says whether its caller hung up; None: it cannot be known."""
 
@@ -46,6 +49,12 @@ class Call(msgspec.Struct, frozen=True):
     traceparent: str | None
     body: bytes
     is_gone: Callable[[], bool] | None
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether what is done has to be proven safe; each preference may have a value and parameters (RFC 7240)."""
+        preferences = self.prefer.split(",") if self.prefer else []
+        return "durable" in (re.split("[;=]", part)[0].strip().lower() for part in preferences)
 
 
 class Answer(msgspec.Struct, frozen=True):

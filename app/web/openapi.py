@@ -34,8 +34,8 @@ PATH_SCHEMAS: dict[str, dict[str, Any]] = {
 HEADERS = {
     "Idempotency-Key": "What was asked under it before is answered again and not done again.",
     "Idempotency-Replayed": "`true`: the answer is that of an earlier request.",
-    "Prefer": "`durable`: answer once the messages are proven to be safe.",
-    "Preference-Applied": "`durable`: they are.",
+    "Prefer": "`durable`: answer once what was done is proven to be safe.",
+    "Preference-Applied": "`durable`: it is.",
     "traceparent": "The trace that the messages belong to (W3C Trace Context); each delivery tells it.",
     "Accept": "`application/octet-stream`: the bytes of one message, with what else there is to say in headers.",
     "If-Match": "Entity tags; the queue must have one of them, or nothing changes.",

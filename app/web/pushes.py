@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -112,21 +111,18 @@ def read_push(call: Call, limits: Limits) -> Push:
 
 def _read(call: Call, limits: Limits) -> Push:
     options = payloads.convert(_with_attributes(call.options), PushOptions)
-    # Each preference may have a value and parameters (RFC 7240).
-    preferences = call.prefer.split(",") if call.prefer else []
-    is_durable = "durable" in (re.split("[;=]", part)[0].strip().lower() for part in preferences)
     media_type = call.content_type.partition(";")[0].strip().lower()
     if media_type != JSON:
-        return Push([_raw_message(call, media_type, options, limits)], is_plural=False, is_durable=is_durable)
+        return Push([_raw_message(call, media_type, options, limits)], is_plural=False, is_durable=call.is_durable)
     body = payloads.decode(call.body, PushBody)
     if body.messages is UNSET:
         merged = payloads.merge(_options_of(body), options)
         messages = [_json_message(body.message, merged, limits, at="")]
-        return Push(messages, is_plural=False, is_durable=is_durable)
+        return Push(messages, is_plural=False, is_durable=call.is_durable)
     if not (body.message is UNSET and body.is_empty and options.is_empty):
         detail = "With messages, the options of each stand beside its message."
         raise Invalid(detail, faults=[Fault(detail, pointer="/messages")])
-    return Push(_batch(body.messages, limits), is_plural=True, is_durable=is_durable)
+    return Push(_batch(body.messages, limits), is_plural=True, is_durable=call.is_durable)
 
 
 def _with_attributes(options: Mapping[str, str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, TypeVar
 
 import msgspec
@@ -97,14 +98,13 @@ def read_settlement(call: Call, form: type[Form]) -> Form:
     return payloads.decode(call.body, form)
 
 
-def write_settlement(asked: Ack, results: list[Settled]) -> Answer:
+def write_settlement(asked: Ack, results: list[Settled], headers: Mapping[str, str] = {}) -> Answer:
     """The one result as itself, or as the error that it is; several as `results`, each with its status."""
     if asked.receipts is UNSET:
         done = settled_or_raise(results[0])
-        return json_answer(200, Done(done.id or "", _ends(done)))
-    return json_answer(
-        200, Results([Result(each.status, UNSET if each.id is None else each.id, _ends(each)) for each in results])
-    )
+        return json_answer(200, Done(done.id or "", _ends(done)), headers)
+    items = [Result(each.status, UNSET if each.id is None else each.id, _ends(each)) for each in results]
+    return json_answer(200, Results(items), headers)
 
 
 def _ends(result: Settled) -> str | UnsetType:

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from app.errors import NotDurable
+from app.models import Receipt, format_id
 from app.settings import Secret, Settings
 from app.storage.redis_proof import DurabilityProof
 from tests.api.answers import problem
@@ -30,6 +30,19 @@ def client_to(redis: PrivateRedis, settings: Settings, make_app: MakeApp, **chan
 def is_empty(redis: PrivateRedis) -> bool:
     with Redis.from_url(redis.url) as client:
         return not client.keys()
+
+
+def leased(admin: FlaskClient, count: int) -> list[str]:
+    """Receipts of as many messages."""
+    admin.post("/push", json={"messages": [{"message": number} for number in range(count)]})
+    popped = admin.post("/pop", json={"max": count, "lease": 30}).get_json()
+    return [each["receipt"] for each in popped["messages"]]
+
+
+def id_of(text: str) -> str:
+    receipt = Receipt.parse(text)
+    assert receipt is not None
+    return format_id(receipt.message_id)
 
 
 @contextmanager
@@ -107,8 +120,7 @@ def test_a_policy_that_changes_meanwhile_is_no_proof(settings: Settings, make_ap
         by_waiting = proof.check(client)
         client.config_set("appendfsync", "no")
         client.config_set("appendonly", "no")
-        with pytest.raises(NotDurable):
-            proof.prove(client, ["id"], by_waiting=by_waiting)
+        assert proof.prove(client, by_waiting=by_waiting) is False
 
 
 def test_a_redis_that_is_gone_is_told_as_for_any_push(settings: Settings, make_app: MakeApp) -> None:
@@ -137,6 +149,34 @@ class TestReplicas:
             assert (answer.status_code, answer.headers["Preference-Applied"]) == (201, "durable")
             with Redis.from_url(replica.url) as client:
                 assert client.llen("pulpo:{default}:ready:normal") == 1
+
+    def test_an_ack_waits_for_them_too(
+        self, settings: Settings, make_app: MakeApp, primary: PrivateRedis, port: int
+    ) -> None:
+        admin = client_to(primary, settings, make_app, durable_replicas=1)
+        with a_replica_of(port) as replica, Redis.from_url(replica.url) as client:
+            first, second, third = leased(admin, 3)
+            answer = admin.post("/ack", json={"receipt": first}, headers=DURABLE)
+            assert (answer.status_code, answer.headers["Preference-Applied"]) == (200, "durable")
+            assert client.hlen("pulpo:{default}:inflight") == 2
+            answer = admin.post("/ack", json={"receipts": [first, second]}, headers=DURABLE)
+            assert [each["status"] for each in answer.get_json()["results"]] == ["message-not-found", "acked"]
+            assert (answer.headers["Preference-Applied"], client.hlen("pulpo:{default}:inflight")) == ("durable", 1)
+            problem(admin.post("/ack", json={"receipt": first}, headers=DURABLE), 404, "message-not-found")
+            replica.freeze()
+            answer = admin.post("/ack", json={"receipts": [first, third]}, headers=DURABLE)
+            told = answer.get_json()
+            assert (answer.status_code, told["code"], told["ids"]) == (503, "not-durable", [id_of(third)])
+            replica.thaw()
+        assert admin.get("/count").get_json()["leased"] == 0
+
+    def test_without_a_replica_nothing_is_acked(
+        self, settings: Settings, make_app: MakeApp, primary: PrivateRedis
+    ) -> None:
+        admin = client_to(primary, settings, make_app, durable_replicas=1)
+        [receipt] = leased(admin, 1)
+        problem(admin.post("/ack", json={"receipt": receipt}, headers=DURABLE), 503, "not-durable")
+        assert admin.get("/count").get_json()["leased"] == 1
 
     def test_without_a_replica_nothing_is_written(
         self, settings: Settings, make_app: MakeApp, primary: PrivateRedis

@@ -3,8 +3,8 @@
 A call whose outcome is unknown may have happened at any time from its beginning on, or never, so it accuses nobody and
 excuses much. Each rule yields a violation only where no order of events could explain the record.
 
-Where a replica takes over, what was not replicated is undone. Only durable pushes are promised to outlive that; an ack,
-a lease or a nack is not, so violations that the loss of one explains are set apart as `is_rollback`.
+Where a replica takes over, what was not replicated is undone. Only durable pushes and acks are promised to outlive
+that; a lease or a nack is not, so violations that the loss of one explains are set apart as `is_rollback`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tests.chaos.record import Call, History, Outcome, Pop, Push, Settled, Settl
 LAG_SECONDS = 1.0  # how long before a fault a write may have been made that no replica got
 CLOCK_SECONDS = 0.05  # between the clock of Redis and ours
 PATIENCE_SECONDS = 10.0  # within this every call is answered, unless its process stands still
+PROVEN = frozenset({"lost", "came back"})  # what durable pushes and acks rule out
 STANDS_STILL = frozenset({"stop worker", "stop node"})
 
 
@@ -81,7 +82,7 @@ def check(
 ) -> tuple[list[Violation], list[Violation]]:
     """What was broken, and what only a roll-back by failover explains: `replicated` says that there are such.
 
-    `durable`: pushes were proven, so that none may be lost by failover either.
+    `durable`: pushes and acks were proven, so that failover may undo none of them either.
     """
     stories = stories_of(history)
     found = [*calls_out_of_bounds(history), *half_batches(history, stories), *out_of_order(history, stories)]
@@ -289,7 +290,7 @@ def calls_out_of_bounds(history: History) -> Iterator[Violation]:
 
 
 def _is_rollback(violation: Violation, history: History, *, durable: bool) -> bool:
-    if violation.when is None or not violation.can_be_rollback or (durable and violation.rule == "lost"):
+    if violation.when is None or not violation.can_be_rollback or (durable and violation.rule in PROVEN):
         return False
     return any(
         span.can_roll_back and _overlaps(violation.when, span.injected - LAG_SECONDS, span.whole)

@@ -149,7 +149,7 @@ class Site(ABC):
 
         `in_spite`: a server is away, and where there is no spare one, no push can be proven.
         """
-        headers = self.target().push_headers if self.has_spare or not in_spite else self.headers
+        headers = self.target().durable_headers if self.has_spare or not in_spite else self.headers
         deadline = time.monotonic() + RECOVERY_SECONDS
         began, in_a_row = 0.0, 0
         with ThreadPoolExecutor(len(self.nodes)) as pool:

@@ -234,9 +234,15 @@ def test_an_answer_of_500_is_a_fault() -> None:
 def test_only_what_was_done_around_a_failover_may_be_undone_by_it() -> None:
     back = push(1, 7), pop(2, 7, "r"), settle(3, 7, "r"), pop(9, 7, "s", 2), settle(9.5, 7, "s", attempt=2)
     for fault, undone in ((span(3.5, 8), True), (span(5, 8), False), (span(3.5, 8, can_roll_back=False), False)):
-        broken, rolled_back = check(history(*back, fault), replicated=True)
+        broken, rolled_back = check(history(*back, fault), replicated=True, durable=False)
         assert [violation.rule for violation in rolled_back] == ["came back"] * undone
         assert [violation.rule for violation in broken] == ["came back"] * (not undone)
+
+
+def test_a_durable_ack_is_not_undone_by_failover_either() -> None:
+    back = push(1, 7), pop(2, 7, "r"), settle(3, 7, "r"), pop(9, 7, "s", 2), settle(9.5, 7, "s", attempt=2)
+    broken, rolled_back = check(history(*back, span(3.5, 8)), replicated=True)
+    assert ([violation.rule for violation in broken], rolled_back) == (["came back"], [])
 
 
 def test_a_durable_push_is_not_lost_by_failover_either() -> None:

@@ -50,7 +50,7 @@ class Target:
     is_durable: bool
 
     @property
-    def push_headers(self) -> dict[str, str]:
+    def durable_headers(self) -> dict[str, str]:
         return self.headers | ({"Prefer": "durable"} if self.is_durable else {})
 
 
@@ -86,7 +86,7 @@ class Client:
         self, node: int, queue: str, numbers: tuple[int, ...], *, group: str | None = None, key: str | None = None
     ) -> Outcome:
         items = [{"message": number} | ({} if group is None else {"group": group}) for number in numbers]
-        headers = self.target.push_headers | ({} if key is None else {"Idempotency-Key": key})
+        headers = self.target.durable_headers | ({} if key is None else {"Idempotency-Key": key})
         body = items[0] if len(items) == 1 else {"messages": items}
         began = time.monotonic()
         answer = self.post(node, f"/queues/{queue}/push", body, headers)
@@ -142,7 +142,7 @@ class Client:
         receipts = [each.receipt for each in taken]
         body = {"receipt": receipts[0]} if len(receipts) == 1 else {"receipts": receipts}
         began = time.monotonic()
-        answer = self.post(node, f"/{kind}", body | options)
+        answer = self.post(node, f"/{kind}", body | options, self.target.durable_headers if kind == "ack" else None)
         self.history.add(
             Settlement(
                 began=began,
