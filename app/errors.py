@@ -109,7 +109,7 @@ class PreconditionFailed(PulpoError):
 
 
 class NotDurable(PulpoError):
-    """It is not proven that the messages outlive a failure; those of `ids` may be in the queue all the same."""
+    """It is not proven that a push or an ack outlives a failure; those of `ids` may be pushed or acked all the same."""
 
     def __init__(self, detail: str, *, ids: Sequence[str] = ()) -> None:
         super().__init__(detail)
