@@ -250,7 +250,10 @@ def out_of_order(history: History, stories: dict[int, Story]) -> Iterator[Violat
 
 
 def _overtaken(group: list[Story]) -> Iterator[Violation]:
-    """`group` is in the order of pushes; those whose push is unknown may stand anywhere behind."""
+    """`group` is in the order of pushes; those whose push is unknown may stand anywhere behind.
+
+    One that nobody ever saw is lost, which is an error of its own, and holds up nobody.
+    """
     before: Story | None = None
     for story in group:
         if story.deliveries and before is not None:
@@ -258,7 +261,7 @@ def _overtaken(group: list[Story]) -> Iterator[Violation]:
             if not before.may_be_gone(before=first.ended):
                 detail = f"delivered before {before.number}, the one before it in its group, was settled"
                 yield Violation("out of order", story.number, detail, first)
-        if story.answered_push() is not None:
+        if story.answered_push() is not None and story.was_seen:
             before = story
 
 

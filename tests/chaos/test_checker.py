@@ -203,6 +203,11 @@ def test_a_message_before_its_predecessor_is_settled_is_out_of_order() -> None:
     assert rules(*pushed, one, settle(2.3, 7, "r", ""), two, settle(6, 8, "s")) == []
 
 
+def test_a_message_that_was_lost_does_not_hold_up_the_one_behind_it() -> None:
+    pushed = push(1, 7, group="g"), push(1.5, 8, group="g")
+    assert rules(*pushed, pop(2, 8, "s"), settle(3, 8, "s")) == ["lost"]
+
+
 def test_a_message_after_one_behind_it_is_out_of_order() -> None:
     pushed = push(1, 7, 8, group="g")
     acks = settle(2.3, 7, "r", ""), settle(6, 8, "s")
