@@ -114,13 +114,12 @@ def test_a_queue_that_is_not_there_yet_can_be_made_by_a_first_push(
     expect(page.get_by_role("button", name="Delete")).to_be_visible()
 
 
-def test_a_search_and_an_address_with_html_in_them_are_text(page: Page, service: Service, refusals: set[int]) -> None:
-    refusals.add(422)
+def test_a_search_and_an_address_with_html_in_them_are_text(page: Page, service: Service) -> None:
     enter(page, service)
     page.get_by_label("Search by name").fill(EVIL)
     expect(page.get_by_text("No queue fits.")).to_be_visible()
     page.goto(f"{service.url}/console#/queues/{'%3Cimg%20src=x%20onerror=alert(1)%3E'}/messages")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(page.get_by_role("heading", name="Queues")).to_be_visible()  # no queue has such a name
     assert page.locator("main img").count() == 0
 
 

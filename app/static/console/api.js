@@ -50,22 +50,33 @@ async function call(method, path, { query = {}, body, type, headers = {}, signal
   if (!response.ok) {
     const problem = problemOf(response, text);
     if (response.status === 401) end(mine);
-    if (response.status === 403) session.dispatchEvent(new Event("forbidden"));
+    if (response.status === 403 && path !== "me") session.dispatchEvent(new Event("forbidden")); // who hears it asks me
     throw problem;
   }
-  try {
-    return { data: exact ? parseExact(text) : JSON.parse(text), tag: response.headers.get("ETag") };
-  } catch {
-    throw new Problem({ code: "internal" }); // not from Pulpo
-  }
+  const data = exact ? parsed(text, parseExact) : parsed(text);
+  if (data === null) throw new Problem({ code: "internal" });
+  return { data, tag: response.headers.get("ETag") };
 }
 
-function problemOf(response, text) {
-  const retryAfter = Number(response.headers.get("Retry-After")) || null;
+/** What is no problem+json is not from Pulpo, nor its nginx: of that only the status is believed. */
+function problemOf({ status, headers }, text) {
+  const { code, detail, errors } = parsed(text) ?? {};
+  return new Problem({
+    status,
+    code: typeof code === "string" ? code : "internal",
+    detail: typeof detail === "string" ? detail : "",
+    errors: Array.isArray(errors) ? errors : [],
+    retryAfter: Number(headers.get("Retry-After")) || null,
+  });
+}
+
+/** The JSON object that `text` is; null if it is none, and so not from Pulpo. */
+function parsed(text, parse = JSON.parse) {
   try {
-    return new Problem({ ...JSON.parse(text), status: response.status, retryAfter });
+    const value = parse(text);
+    return typeof value === "object" && !Array.isArray(value) ? value : null;
   } catch {
-    return new Problem({ status: response.status, code: "internal", retryAfter }); // not from Pulpo, nor its nginx
+    return null;
   }
 }
 
@@ -109,6 +120,7 @@ export async function queues(signal) {
   let cursor = "";
   for (let pages = 0; pages < MOST_PAGES && cursor !== null; pages++) {
     const page = await data("GET", "queues", { query: { details: true, limit: PAGE, cursor }, signal });
+    if (!Array.isArray(page.queues)) throw new Problem({ code: "internal" });
     all.push(...page.queues);
     cursor = page.next_cursor;
   }

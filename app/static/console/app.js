@@ -30,11 +30,23 @@ async function start() {
     main.focus();
   });
   addEventListener("hashchange", show);
+  addEventListener("click", ignoreHaste, { capture: true });
+  addEventListener("keydown", ignoreHaste, { capture: true });
   prefersDark.addEventListener("change", drawTop);
   session.addEventListener("signedout", () => login(isLeaving ? "" : t("login.again")));
   session.addEventListener("forbidden", askWhoIAm);
   if (token()) await enter();
   else login("");
+}
+
+/** Nobody pops two messages, or pushes one twice, by a double click or a held Enter. */
+function ignoreHaste(event) {
+  const isClick = event.type === "click" && event.detail > 1 && event.target.closest("[type=submit]");
+  const isWriting = event.target.matches("textarea") && !event.ctrlKey && !event.metaKey;
+  const isEnter = event.type === "keydown" && event.repeat && event.key === "Enter" && !isWriting;
+  if (!isClick && !isEnter) return;
+  event.preventDefault();
+  event.stopPropagation();
 }
 
 /** Finds out who has logged in, then shows where they want to go. */
@@ -69,9 +81,11 @@ async function leave() {
 
 /** Rights may have changed since: what is shown has to follow. */
 async function askWhoIAm() {
-  const before = JSON.stringify(whoAmI());
+  const [before, mine] = [JSON.stringify(whoAmI()), token()];
   try {
-    remember(await api.me());
+    const who = await api.me();
+    if (token() !== mine) return; // they have left, and somebody else may be here
+    remember(who);
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
     return; // whoever is refused next asks again

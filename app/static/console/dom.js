@@ -37,7 +37,10 @@ export function mark(node, name, value) {
   else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-/** Shows `items` as children of `parent`, in order; a child whose key stays is updated and not made anew. */
+/**
+ * Shows `items` as children of `parent`, in order; a child whose key stays is updated and not made anew, and keeps the
+ * focus.
+ */
 export function keyed(parent, items, keyOf, make, update) {
   const known = (parent.keyedChildren ??= new Map());
   const kept = new Set(items.map(keyOf));
@@ -46,6 +49,7 @@ export function keyed(parent, items, keyOf, make, update) {
     child.remove();
     known.delete(key);
   }
+  const focused = document.activeElement;
   items.forEach((item, place) => {
     const key = keyOf(item);
     let child = known.get(key);
@@ -53,6 +57,7 @@ export function keyed(parent, items, keyOf, make, update) {
     update(child, item);
     if (parent.children[place] !== child) parent.insertBefore(child, parent.children[place] ?? null);
   });
+  if (document.activeElement !== focused && parent.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 /** Puts `children` in the place of all that `parent` holds. */

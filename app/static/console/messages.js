@@ -6,6 +6,7 @@ import { button } from "./parts.js";
 import { t } from "./words.js";
 
 const PREVIEW = 160; // characters in a list
+const INDENTED = 100_000; // characters: indented, a deep and wide one would grow a hundredfold
 const FIRST = 20_000; // characters when a message is opened; more is drawn only if somebody asks
 
 /** The text of a message as it lies in the queue. */
@@ -23,7 +24,8 @@ function preview(message) {
 
 /** All of it, with what else the message carries. */
 export function whole(message) {
-  const text = textOf(message, 2);
+  const plain = textOf(message);
+  const text = plain.length > INDENTED ? plain : textOf(message, 2);
   const body = h("pre", { tabIndex: 0, class: "body", "aria-label": t("message.body") }, text.slice(0, FIRST));
   const node = h("div", { class: "whole" }, facts(message), body);
   if (text.length > FIRST) {

@@ -32,7 +32,7 @@ export function icon(name) {
 
 /** What a refusal says: in the words of the page if it is a common one, else in the API's. */
 export function said(problem) {
-  if (problem.code in SAID) return t(SAID[problem.code]);
+  if (Object.hasOwn(SAID, problem.code)) return t(SAID[problem.code]);
   return problem.detail || t("problem.internal");
 }
 

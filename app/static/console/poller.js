@@ -5,10 +5,12 @@ import { Problem } from "./api.js";
 const REST_MS = 2000;
 const SHARE = 9; // rests nine times as long as an answer took: at most a tenth of the time is spent on asking
 const MOST_REST_MS = 60_000;
+const MOST_HEED_MS = 3_600_000; // of Retry-After; a timer of more than 24 days would end at once
 
 /**
  * Runs `ask(signal)` until `stop()`. `tell` hears {state: "live" | "waiting" | "stopped", seconds, problem} after each.
- * A Problem that `ask` throws slows it down (Retry-After is heeded); 401 ends it.
+ * A Problem that `ask` throws slows it down (Retry-After is heeded); 401 ends it. Another error does, too: what is shown
+ * would be old, and nobody would be told.
  */
 export class Poller {
   #ask;
@@ -51,8 +53,8 @@ export class Poller {
       this.#tell({ state: "live", seconds: Math.round(rest / 1000) });
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof Problem)) throw error;
-      rest = this.#backOff(error);
+      if (!(error instanceof Problem)) reportError(error);
+      rest = this.#backOff(error instanceof Problem ? error : new Problem({ code: "internal" }));
       if (rest === null) return;
     } finally {
       this.#asking = false;
@@ -67,7 +69,8 @@ export class Poller {
       return null;
     }
     const grown = Math.min(MOST_REST_MS, REST_MS * 2 ** this.#failures++);
-    const rest = Math.max(grown, (problem.retryAfter ?? 0) * 1000) * (1 + Math.random() / 4);
+    const heeded = Math.min(MOST_HEED_MS, (problem.retryAfter ?? 0) * 1000);
+    const rest = Math.max(grown, heeded) * (1 + Math.random() / 4);
     this.#tell({ state: "waiting", seconds: Math.round(rest / 1000), problem });
     return rest;
   }

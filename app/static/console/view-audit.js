@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 import { fill, h } from "./dom.js";
 import { count, moment } from "./format.js";
-import { attempt, button, empty, field } from "./parts.js";
+import { pager } from "./pager.js";
+import { empty, field } from "./parts.js";
 import { isAdmin } from "./rights.js";
 import { t } from "./words.js";
 
@@ -54,49 +55,31 @@ export function auditView(main) {
     body,
   );
   const nothing = h("div");
-  const back = button(t("page.newer"), () => load(cursors.slice(0, -1)));
-  const forward = button(t("page.older"), () => load([...cursors, next]));
-  const pages = h("nav", { class: "pages", "aria-label": t("page.label") }, back, forward);
-  fill(main, head, form, table, nothing, pages);
+  const pages = pager({
+    limit: LIMIT,
+    ask: (where, signal) => {
+      const filter = Object.entries(asked).map(([name, { control }]) => [name, control.value.trim()]);
+      return api.audit({ ...Object.fromEntries(filter), ...where }, signal);
+    },
+    draw,
+    words: [t("page.newer"), t("page.older")],
+  });
+  fill(main, head, form, table, nothing, pages.node);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    load([""]);
+    pages.first();
   });
+  pages.first();
+  return pages.end;
 
-  const controller = new AbortController();
-  let cursors = [""];
-  let next = null;
-  load(cursors);
-  return () => controller.abort();
-
-  function load(wanted) {
-    return attempt(submit, async () => {
-      const filter = Object.fromEntries(
-        Object.entries(asked).map(([name, { control }]) => [name, control.value.trim()]),
-      );
-      let page;
-      try {
-        page = await api.audit({ ...filter, limit: LIMIT, cursor: wanted.at(-1) }, controller.signal);
-      } catch (error) {
-        if (controller.signal.aborted) return;
-        throw error;
-      }
-      cursors = wanted;
-      next = page.next_cursor;
-      draw(page.entries);
-    });
-  }
-
-  function draw(entries) {
+  function draw({ entries }) {
     fill(
       body,
       entries.map((each) => row(each, columns)),
     );
     table.hidden = entries.length === 0;
     fill(nothing, entries.length ? [] : empty(t("audit.none")));
-    back.disabled = cursors.length === 1;
-    forward.disabled = next === null;
-    pages.hidden = cursors.length === 1 && next === null;
+    return entries.length;
   }
 }
 

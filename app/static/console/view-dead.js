@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { fill, h } from "./dom.js";
 import { ago, count, moment } from "./format.js";
 import { openable } from "./messages.js";
+import { pager } from "./pager.js";
 import { ask, attempt, button, empty, notify, select } from "./parts.js";
 import { may } from "./rights.js";
 import { t } from "./words.js";
@@ -16,52 +17,29 @@ export function deadView(part, { queue, changed }) {
   const mayManage = may("manage", queue);
   const reason = select([["", t("reason.any")], ...Object.entries(REASONS).map(([value, label]) => [value, t(label)])]);
   reason.setAttribute("aria-label", t("dead.reason"));
-  const again = button(t("browse.again"), () => load([""]));
+  const list = h("ul", { class: "messages" });
+  const pages = pager({
+    limit: LIMIT,
+    ask: (where, signal) => api.dead(queue, { reason: reason.value, ...where }, signal),
+    draw,
+    words: [t("page.back"), t("page.forward")],
+  });
+  const again = button(t("browse.again"), pages.first);
   const some = button(t("dead.redrive-some", { n: 0 }), onSome);
   const all = button(t("dead.redrive-all"), onAll, "first");
-  const list = h("ul", { class: "messages" });
-  const where = h("span", { class: "where" });
-  const back = button(t("page.back"), () => load(cursors.slice(0, -1)));
-  const forward = button(t("page.forward"), () => load([...cursors, next]));
-  const pages = h("nav", { class: "pages", "aria-label": t("page.label") }, back, where, forward);
-  fill(part, h("div", { class: "tools" }, reason, again, mayManage ? [some, all] : null), list, pages);
-  reason.addEventListener("change", () => load([""]));
-
-  const controller = new AbortController();
   const picked = new Set();
-  let cursors = [""];
-  let next = null;
   let held = 0;
-  load(cursors);
-  return () => controller.abort();
+  fill(part, h("div", { class: "tools" }, reason, again, mayManage ? [some, all] : null), list, pages.node);
+  reason.addEventListener("change", pages.first);
+  pages.first();
+  return pages.end;
 
-  function load(wanted) {
-    return attempt(again, async () => {
-      const query = { reason: reason.value, limit: LIMIT, cursor: wanted.at(-1) };
-      let page;
-      try {
-        page = await api.dead(queue, query, controller.signal);
-      } catch (error) {
-        if (controller.signal.aborted) return;
-        if (error.code !== "queue-not-found") throw error;
-        page = { messages: [], next_cursor: null };
-      }
-      cursors = wanted;
-      next = page.next_cursor;
-      picked.clear();
-      draw(page.messages);
-    });
-  }
-
-  function draw(letters) {
-    const from = (cursors.length - 1) * LIMIT;
+  function draw({ messages: letters }) {
     held = letters.length;
+    picked.clear();
     fill(list, held ? letters.map(row) : h("li", {}, empty(t("dead.none"))));
-    where.textContent = held ? t("browse.where", { from: count(from + 1), to: count(from + held) }) : "";
-    back.disabled = cursors.length === 1;
-    forward.disabled = next === null;
-    pages.hidden = cursors.length === 1 && next === null;
     drawPicked();
+    return held;
   }
 
   function drawPicked() {
@@ -132,7 +110,7 @@ export function deadView(part, { queue, changed }) {
 
   async function after() {
     changed();
-    await load([""]);
+    await pages.first();
     again.focus(); // the row that had the focus may be gone
   }
 }

@@ -8,11 +8,10 @@ import { addAll, historyOf, totals } from "./history.js";
 import { button, empty, select } from "./parts.js";
 import { Poller } from "./poller.js";
 import { may } from "./rights.js";
-import { toQueue } from "./router.js";
+import { QUEUE_NAME, toQueue } from "./router.js";
 import { t } from "./words.js";
 
 const ROWS = 25;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/;
 const COLUMNS = [
   { id: "queue", label: "column.queue", of: (each) => each.queue },
   { id: "ready", label: "state.ready", of: (each) => each.ready },
@@ -182,7 +181,7 @@ export function queuesView(main, tell) {
 
   function drawNothing(isEmpty) {
     const name = shown.search;
-    const isNew = NAME.test(name) && !all.some((each) => each.queue === name);
+    const isNew = QUEUE_NAME.test(name) && !all.some((each) => each.queue === name);
     const key = `${isEmpty} ${isFirst} ${all.length === 0} ${isNew ? name : ""}`;
     if (nothing.dataset.key === key) return;
     nothing.dataset.key = key;

@@ -49,6 +49,7 @@ export function settingsView(part, { queue, changed }) {
       FIELDS.map((each) => [each.name, fieldOf(each, get(known, each.name), !mayManage)]),
     );
     const submit = h("button", { type: "submit", class: "first" }, t("settings.save"));
+    // The browser only asks for numbers; the server knows their bounds, and says which one was passed.
     const form = h(
       "form",
       { class: "card" },
@@ -61,7 +62,6 @@ export function settingsView(part, { queue, changed }) {
       ),
       mayManage ? h("div", { class: "actions" }, button(t("settings.reload"), load), submit) : null,
     );
-    form.noValidate = true; // the server knows the bounds, and says which one was passed
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       save(submit, fields);

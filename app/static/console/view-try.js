@@ -167,7 +167,7 @@ function popCard({ queue, changed }) {
 export function showFaults(error, fields) {
   const found = (error.errors ?? []).flatMap(({ pointer, parameter, detail }) => {
     const name = (pointer ?? parameter ?? "").replace(/^\//, "").replaceAll("/", ".");
-    return name in fields ? [[fields[name], detail]] : [];
+    return Object.hasOwn(fields, name) ? [[fields[name], detail]] : [];
   });
   for (const [each, detail] of found) refuse(each, detail);
   if (found.length === 0 && error.code === "malformed" && fields.message) refuse(fields.message, said(error));

@@ -52,6 +52,7 @@ export default {
   "page.forward": "Next",
   "page.newer": "Newer",
   "page.older": "Older",
+  "page.span": "{from}–{to}",
   "page.where": "{from}–{to} of {all}",
 
   "queue.pause": "Pause",
@@ -87,7 +88,6 @@ export default {
   "browse.again": "Refresh",
   "browse.hint": "Looking changes nothing.",
   "browse.none": "There are no messages in this state.",
-  "browse.where": "{from}–{to}",
 
   "message.id": "Id",
   "message.type": "Content type",

@@ -52,6 +52,7 @@ export default {
   "page.forward": "Siguiente",
   "page.newer": "Más nuevas",
   "page.older": "Más antiguas",
+  "page.span": "{from}–{to}",
   "page.where": "{from}–{to} de {all}",
 
   "queue.pause": "Pausar",
@@ -87,7 +88,6 @@ export default {
   "browse.again": "Actualizar",
   "browse.hint": "Mirar no cambia nada.",
   "browse.none": "No hay mensajes en este estado.",
-  "browse.where": "{from}–{to}",
 
   "message.id": "Id",
   "message.type": "Tipo de contenido",

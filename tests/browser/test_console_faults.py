@@ -1,0 +1,190 @@
+"""The console where things go wrong: hasty hands, slow and strange answers, addresses of no queue, heavy messages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.console import PASSWORD, Api, enter
+from tests.service import Service
+
+
+def held_in(held: list[Route]) -> Callable[[Route], None]:
+    """Keeps requests in `held`, unanswered."""
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    return hold
+
+
+@pytest.mark.parametrize("by", ["a double click", "a held Enter"])
+def test_what_is_pressed_twice_in_haste_is_done_once(page: Page, service: Service, api: Api, by: str) -> None:
+    api.put("/queues/faults.twice", {})
+    enter(page, service, "#/queues/faults.twice/try")
+    for name, told in (("Push", page.locator("#notices")), ("Pop", page.locator(".result"))):
+        button = page.get_by_role("button", name=name, exact=True)
+        if by == "a double click":
+            button.dblclick(delay=60)
+        else:
+            button.focus()
+            for _ in range(6):
+                page.keyboard.down("Enter")
+                page.wait_for_timeout(60)
+            page.keyboard.up("Enter")
+        expect(told).not_to_be_empty()
+    page.wait_for_timeout(300)
+    totals = api.get("/queues/faults.twice")["totals"]
+    assert (totals["pushed"], totals["delivered"]) == (1, 1)
+
+
+def test_a_slow_answer_is_never_shown_as_what_was_chosen_since(page: Page, service: Service, api: Api) -> None:
+    api.push("faults.slow", "ready one")
+    api.push("faults.slow", "later one", delay=600)
+    enter(page, service, "#/queues/faults.slow/messages")
+    shown = page.locator(".messages")
+    expect(shown).to_contain_text("ready one")
+    held: list[Route] = []
+    page.route("**/messages?state=ready*", held_in(held))
+    page.get_by_role("button", name="Refresh").click()
+    page.get_by_label("State").select_option("Delayed")
+    expect(shown).to_contain_text("later one")
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(300)
+    expect(shown).to_contain_text("later one")
+
+
+def test_a_number_that_is_none_is_not_saved_as_no_number(page: Page, service: Service, api: Api) -> None:
+    api.put("/queues/faults.number", {"lease": 77})
+    enter(page, service, "#/queues/faults.number/settings")
+    lease = page.get_by_label("Lease (s)")
+    lease.fill("")
+    lease.press_sequentially("5e")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_timeout(300)
+    assert api.get("/queues/faults.number")["settings"]["lease"] == 77
+    expect(lease).to_be_focused()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "%2e%2e", "%2e%2e%2fdead", "a b", "-x"])
+def test_an_address_that_names_no_queue_leads_to_the_list(page: Page, service: Service, name: str) -> None:
+    enter(page, service, f"#/queues/{name}/try")
+    expect(page.get_by_role("heading", name="Queues")).to_be_visible()
+
+
+def test_a_refusal_of_everything_is_not_answered_with_a_storm(
+    page: Page, service: Service, api: Api, refusals: set[int]
+) -> None:
+    refusals.add(403)
+    enter(page, service)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.route(re.compile(r"/(me|queues)\b"), lambda route: route.fulfill(status=403, body="<h1>Forbidden</h1>"))
+    page.reload()
+    page.wait_for_timeout(2000)
+    assert len([each for each in asked if each.endswith("/me")]) <= 2
+    expect(page.get_by_text("Something failed in Pulpo or before it.")).to_be_visible()
+
+
+def test_an_answer_about_who_was_here_before_is_not_about_who_is_here_now(
+    page: Page, service: Service, api: Api, refusals: set[int]
+) -> None:
+    refusals.add(403)
+    api.add_user("gone", "admin")
+    api.add_user("come", "viewer")
+    api.push("faults.people", 1)
+    enter(page, service, "#/queues/faults.people/dead", "gone")
+    page.route("**/purge?*", lambda route: route.fulfill(status=403, json={"code": "forbidden", "detail": "No."}))
+    held: list[Route] = []
+    page.route("**/me", held_in(held))
+    page.get_by_role("button", name="Purge").click()
+    page.get_by_label("Type faults.people").fill("faults.people")
+    page.get_by_role("dialog").get_by_role("button", name="Purge").click()
+    expect(page.locator("#notices")).to_contain_text("No.")
+    page.unroute("**/me")
+    assert len(held) == 1
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in to Pulpo")).to_be_visible()
+    held[0].fulfill(json={"username": "gone", "roles": ["admin"], "permissions": ["admin", "count:*", "manage:*"]})
+    page.wait_for_timeout(300)
+    expect(page.get_by_role("heading", name="Log in to Pulpo")).to_be_visible()
+    expect(page.get_by_role("link", name="Audit log")).to_have_count(0)
+    page.get_by_label("Name", exact=True).fill("come")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator(".who")).to_have_text("come")
+
+
+@pytest.mark.parametrize("answer", ["null", "{}", "[]", '{"queues": null}', "<h1>hello</h1>"])
+def test_an_answer_that_is_not_pulpos_is_told_and_asked_for_again(page: Page, service: Service, answer: str) -> None:
+    enter(page, service)
+    expect(page.get_by_role("status").first).to_have_text("Live")
+    page.route("**/queues?*", lambda route: route.fulfill(body=answer, content_type="application/json"))
+    expect(page.get_by_role("status").first).to_contain_text("Something failed", timeout=10_000)
+    page.unroute("**/queues?*")
+    expect(page.get_by_role("status").first).to_have_text("Live", timeout=10_000)
+
+
+@pytest.mark.parametrize("seconds", ["99999999999", "Infinity", "-5"])
+def test_no_length_of_rest_makes_the_page_ask_at_once(
+    page: Page, service: Service, refusals: set[int], seconds: str
+) -> None:
+    refusals.add(503)
+    enter(page, service)
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, headers={"Retry-After": seconds}, json={"code": "overloaded"})
+
+    page.route("**/queues?*", refuse)
+    expect(page.get_by_role("status").first).to_contain_text("too much to do", timeout=10_000)
+    page.wait_for_timeout(1500)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "problem", [None, 7, {"code": "toString"}, {"code": "__proto__", "detail": ["a"]}, {"errors": "none"}, "{"]
+)
+def test_a_strange_refusal_is_told_all_the_same(
+    page: Page, service: Service, api: Api, refusals: set[int], problem: object
+) -> None:
+    refusals.add(422)
+    api.put("/queues/faults.strange", {})
+    enter(page, service, "#/queues/faults.strange/try")
+    body = problem if problem == "{" else json.dumps(problem)
+    page.route("**/push", lambda route: route.fulfill(status=422, body=str(body)))
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.locator("#notices")).not_to_be_empty()
+
+
+def test_a_deep_and_wide_message_is_opened_at_once(page: Page, service: Service, api: Api) -> None:
+    wide = "[" * 120 + ",".join("0" * 100_000) + "]" * 120
+    push = '{"message": ' + wide + "}"
+    headers = {"Content-Type": "application/json"}
+    api.client.post("/queues/faults.wide/push", content=push, headers=headers).raise_for_status()
+    enter(page, service, "#/queues/faults.wide/messages")
+    page.locator(".messages summary").click()
+    expect(page.get_by_label("The message")).to_be_visible()
+    expect(page.get_by_role("button", name="Show all (200.2 kB)")).to_be_visible()
+
+
+def test_the_row_that_has_the_focus_keeps_it_when_rows_change_places(page: Page, service: Service, api: Api) -> None:
+    api.push("focus.one", *range(2))
+    api.push("focus.two", *range(5))
+    enter(page, service)
+    page.get_by_label("Search by name").fill("focus.")
+    page.get_by_label("Sort by").evaluate(
+        "(node) => { node.value = 'ready down'; node.dispatchEvent(new Event('change')); }"
+    )
+    names = page.locator(".queues tbody th a")
+    expect(names).to_have_text(["focus.two", "focus.one"])
+    page.get_by_role("link", name="focus.one").focus()
+    api.push("focus.one", *range(9))
+    expect(names).to_have_text(["focus.one", "focus.two"], timeout=10_000)
+    expect(page.get_by_role("link", name="focus.one")).to_be_focused()
