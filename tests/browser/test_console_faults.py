@@ -24,8 +24,9 @@ def held_in(held: list[Route]) -> Callable[[Route], None]:
 
 @pytest.mark.parametrize("by", ["a double click", "a held Enter"])
 def test_what_is_pressed_twice_in_haste_is_done_once(page: Page, service: Service, api: Api, by: str) -> None:
-    api.put("/queues/faults.twice", {})
-    enter(page, service, "#/queues/faults.twice/try")
+    queue = f"faults.{by.replace(' ', '-')}"
+    api.put(f"/queues/{queue}", {})
+    enter(page, service, f"#/queues/{queue}/try")
     for name, told in (("Push", page.locator("#notices")), ("Pop", page.locator(".result"))):
         button = page.get_by_role("button", name=name, exact=True)
         if by == "a double click":
@@ -38,7 +39,7 @@ def test_what_is_pressed_twice_in_haste_is_done_once(page: Page, service: Servic
             page.keyboard.up("Enter")
         expect(told).not_to_be_empty()
     page.wait_for_timeout(300)
-    totals = api.get("/queues/faults.twice")["totals"]
+    totals = api.get(f"/queues/{queue}")["totals"]
     assert (totals["pushed"], totals["delivered"]) == (1, 1)
 
 
