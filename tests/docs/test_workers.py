@@ -181,7 +181,7 @@ def test_a_worker_acks_what_it_did_and_what_fails_dies_with_the_reason(
 def test_a_worker_keeps_what_takes_long_and_finishes_it_before_it_stops(
     service: Service, program: Programs, language: str, new_queue: Queue
 ) -> None:
-    new_queue.push({"order": 7, "seconds": 2.5}, {"order": 8})
+    new_queue.push({"order": 7, "seconds": 4}, {"order": 8})
     with started(program(language, lease=3), new_queue, service.url) as worker:
         wait_until(lambda: new_queue.lease_ends() != "")
         first = new_queue.lease_ends()
