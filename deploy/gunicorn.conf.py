@@ -18,6 +18,7 @@ worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 _metrics = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="pulpo-metrics-", dir=worker_tmp_dir)
 
 from app.settings import Settings  # noqa: E402
+from deploy.newborn import end_newborns_when_told  # noqa: E402
 from deploy.own_cpu import keep_to_one_cpu  # noqa: E402
 
 _settings = Settings.from_env()
@@ -54,6 +55,9 @@ loglevel = _settings.log_level
 
 # It opens a socket in the home directory, which a read-only container does not have.
 control_socket_disable = True
+
+
+end_newborns_when_told()
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

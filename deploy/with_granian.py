@@ -16,6 +16,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
+from deploy.newborn import end_newborns_when_told
 from deploy.own_cpu import keep_to_one_cpu
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def main() -> None:
         workers_kill_timeout=STOP_SECONDS,
         log_level=LogLevels(settings.log_level),
     )
+    end_newborns_when_told()
     try:
         server.serve(target_loader=partial(load, settings.workers), wrap_loader=False)
     finally:
@@ -60,8 +62,6 @@ def _address(host: str) -> str:
 
 def load(workers: int) -> Any:
     """The app of a worker, which is minded by a thread of its own."""
-    # Until granian sets a handler of the worker's own, the server's is there, which would let a SIGTERM get lost.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     keep_to_one_cpu(os.environ["PROMETHEUS_MULTIPROC_DIR"], workers=workers)
     from wsgi import app  # noqa: PLC0415
 

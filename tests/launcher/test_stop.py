@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.container.traffic import GRANIAN_LEAVES, until_it_stops
 from tests.service import SERVER, Service
 
 LOAD_SECONDS = 1.0
+KEEPER_AND_REDIS = {"embedded.py", "redis-server", "valkey-server"}
 
 
 @pytest.fixture
@@ -40,3 +44,36 @@ def test_a_stop_right_after_the_first_answer_is_quick(service: Service) -> None:
         assert service.stop() == 0
         assert time.monotonic() - stopped_at < 10
         service.start()
+
+
+def test_a_stop_while_a_worker_comes_up_is_quick(service: Service) -> None:
+    """The newcomer stands still as it was forked, so that it is told to stop before it can do anything else."""
+    for _ in range(3):
+        known = set(children_of(service))
+        [victim, *_] = [pid for pid in known if KEEPER_AND_REDIS.isdisjoint(words_of(pid))]
+        os.kill(victim, signal.SIGKILL)
+        [newcomer] = until_there(service, known)
+        os.kill(newcomer, signal.SIGSTOP)
+        assert service.process is not None
+        service.process.terminate()
+        time.sleep(0.2)
+        os.kill(newcomer, signal.SIGCONT)
+        assert service.process.wait(10) == 0
+        service.start()
+
+
+def words_of(pid: int) -> set[str]:
+    return {Path(word).name for word in psutil.Process(pid).cmdline()}
+
+
+def children_of(service: Service) -> list[int]:
+    assert service.process is not None
+    pid = service.process.pid
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def until_there(service: Service, known: set[int]) -> set[int]:
+    """The children that were not known, at once when there are any."""
+    while not (new := set(children_of(service)) - known):
+        pass
+    return new
