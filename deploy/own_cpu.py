@@ -1,4 +1,4 @@
-"""Gives each worker a CPU of its own where there is a worker for every CPU.
+"""Gives each worker of gunicorn a CPU of its own where there is a worker for every CPU.
 
 The threads of a Python process run one at a time. The system does not know that and spreads them, so that each
 hand-over wakes another CPU and finds its caches cold.
@@ -16,7 +16,9 @@ _claims: list[int] = []  # files that stay open, and locked, as long as this pro
 
 
 def keep_to_one_cpu(claims: str, *, workers: int) -> None:
-    """Pins this process to the CPU that the fewest other workers have; `claims` is a directory that all of them share.
+    """Pins this thread, and those that it starts, to the CPU that the fewest other workers have.
+
+    `claims` is a directory that all of them share.
 
     Does nothing where a CPU would be left without a worker: others may need the ones that are pinned, and a pinned
     worker cannot make way. Nor where the system knows no affinity.
@@ -28,8 +30,7 @@ def keep_to_one_cpu(claims: str, *, workers: int) -> None:
         return
     random.Random(claims).shuffle(cpus)  # noqa: S311 - the odd ones of several services need not meet  # nosec B311
     cpu = next(cpu for turn in count() for cpu in cpus if _is_claimed(Path(claims) / f"cpu-{cpu}-{turn}"))
-    for thread in Path("/proc/self/task").iterdir():
-        os.sched_setaffinity(int(thread.name), {cpu})
+    os.sched_setaffinity(0, {cpu})
 
 
 def _is_claimed(file: Path) -> bool:

@@ -9,7 +9,6 @@ import signal
 import socket
 import tempfile
 import threading
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from granian import Granian
@@ -17,7 +16,6 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from deploy.newborn import end_newborns_when_told
-from deploy.own_cpu import keep_to_one_cpu
 
 if TYPE_CHECKING:
     from app.services.queues import MessageQueue
@@ -50,7 +48,7 @@ def main() -> None:
     )
     end_newborns_when_told()
     try:
-        server.serve(target_loader=partial(load, settings.workers), wrap_loader=False)
+        server.serve(target_loader=load, wrap_loader=False)
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
 
@@ -60,9 +58,8 @@ def _address(host: str) -> str:
     return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
 
 
-def load(workers: int) -> Any:
+def load() -> Any:
     """The app of a worker, which is minded by a thread of its own."""
-    keep_to_one_cpu(os.environ["PROMETHEUS_MULTIPROC_DIR"], workers=workers)
     from wsgi import app  # noqa: PLC0415
 
     # Ctrl-C reaches the server as well, which tells its workers by SIGTERM; one that hears both may hang.

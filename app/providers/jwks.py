@@ -85,6 +85,7 @@ def usable(document: dict[str, Any]) -> dict[str, jwt.PyJWK]:
     for described in listed:
         try:
             key = jwt.PyJWK(described)
+        # All that PyJWT raises for what is no key; the last one for a key of the algorithm "none".
         except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
             log.info("a key of the identity provider cannot be used: %s", error)
             continue

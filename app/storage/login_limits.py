@@ -125,7 +125,7 @@ class _Counters(Storage):
         return self.get("") == 0
 
     def reset(self) -> int | None:
-        """Not there, as `limits` has it for storages that cannot list their keys; nobody asks for it."""
+        """Raises, as other storages of `limits` do that cannot list their keys. It has to be there; nobody calls it."""
         raise NotImplementedError
 
     def _name(self, key: str) -> str:

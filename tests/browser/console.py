@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import httpx
@@ -61,20 +62,31 @@ class Api:
 @contextmanager
 def load(api: Api, *queues: str) -> Iterator[None]:
     """Pushes to and pops from `queues` meanwhile, a few dozen messages a second, in waves; acks most of them."""
+
+    def push_and_pop(step: int) -> None:
+        wave = 1 + math.sin(step / 60)
+        bodies = [{"step": step, "n": number} for number in range(1 + round(2 * wave))]
+        api.push(queues[step % len(queues)], *bodies)
+        popped = api.post(f"/queues/{queues[step // 2 % len(queues)]}/pop", {"max": 1 + step % 4, "lease": 20})
+        if popped["messages"] and step % 7:
+            api.post("/ack", {"receipts": [each["receipt"] for each in popped["messages"]]})
+
+    with meanwhile(push_and_pop, every=0.05):
+        yield
+
+
+@contextmanager
+def meanwhile(work: Callable[[int], object], *, every: float) -> Iterator[None]:
+    """Does `work` with the numbers from 1 on, `every` so many seconds, in a thread."""
     ended = threading.Event()
 
-    def work() -> None:
-        step = 0
-        while not ended.wait(0.05):
-            step += 1
-            wave = 1 + math.sin(step / 60)
-            bodies = [{"step": step, "n": number} for number in range(1 + round(2 * wave))]
-            api.push(queues[step % len(queues)], *bodies)
-            popped = api.post(f"/queues/{queues[step // 2 % len(queues)]}/pop", {"max": 1 + step % 4, "lease": 20})
-            if popped["messages"] and step % 7:
-                api.post("/ack", {"receipts": [each["receipt"] for each in popped["messages"]]})
+    def run() -> None:
+        for number in count(1):
+            if ended.wait(every):
+                return
+            work(number)
 
-    worker = threading.Thread(target=work)
+    worker = threading.Thread(target=run)
     worker.start()
     try:
         yield

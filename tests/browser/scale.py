@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import browser_of
-from tests.browser.console import Api, enter
+from tests.browser.console import Api, enter, meanwhile
 from tests.service import running
 
 WATCH_SECONDS = 60
@@ -102,32 +100,13 @@ def watch(page: Page, figures: Figures, most_requests: float, api: Api) -> None:
             for (const entry of list.getEntries()) window.longest = Math.max(window.longest, entry.duration);
         }).observe({ entryTypes: ["longtask"] }); }"""
     )
-    with pushing(api):
+    # Slowly: the machine is the browser's, too.
+    with meanwhile(lambda number: api.push(f"shop-{number % 40:02}.queue-{number % 40:04}", number), every=0.1):
         page.wait_for_timeout(WATCH_SECONDS * 1000)
     figures.tell("requests a second of the page", len(sent) / WATCH_SECONDS, "/s", most_requests)
     figures.tell("the longest task of the page", page.evaluate("window.longest"), "ms")
     figures.tell("memory of the page after a collection", megabytes_of(page), "MB", MOST_MEGABYTES)
     figures.tell("elements in the page", page.evaluate("document.querySelectorAll('*').length"), "")
-
-
-@contextmanager
-def pushing(api: Api) -> Iterator[None]:
-    """Pushes to some queues meanwhile, slowly: the machine is the browser's, too."""
-    ended = threading.Event()
-
-    def work() -> None:
-        number = 0
-        while not ended.wait(0.1):
-            number += 1
-            api.push(f"shop-{number % 40:02}.queue-{number % 40:04}", number)
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        worker.join()
 
 
 def many_messages(page: Page, messages: int, figures: Figures) -> None:

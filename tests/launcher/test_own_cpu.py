@@ -1,4 +1,4 @@
-"""Workers that fill a machine have a CPU each."""
+"""Workers of gunicorn that fill a machine have a CPU each."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.service import Service, running, wait_until
+from tests.service import SERVER, Service, running, wait_until
 
 CPUS = sorted(os.sched_getaffinity(0))
 
-pytestmark = pytest.mark.skipif(len(CPUS) == 1, reason="where all have one CPU, nobody can be seen to keep to it")
+pytestmark = [
+    pytest.mark.skipif(len(CPUS) == 1, reason="where all have one CPU, nobody can be seen to keep to it"),
+    pytest.mark.skipif(SERVER == "granian", reason="what speaks HTTP there runs beside Python"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -27,5 +27,5 @@ redis.call('HDEL', inflight, id)
 local high, low = string.byte(entry, 40, 41)
 local size = #entry - 41 - high * 256 - low
 if size > 0 then redis.call('HINCRBY', queue, 'bytes', -size) end
-redis.call('HINCRBY', queue, 'acked', 1)
+redis.call('HINCRBY', queue, 'acked', '1') -- a text, as in pop_one.lua
 return 1

@@ -45,5 +45,5 @@ local place = attempt >= tonumber(own[3] or ARGV[4]) and LAST or priority
 redis.call('HSET', inflight, id, struct.pack('>BH', place, attempt) .. ARGV[2] .. envelope)
 redis.call('ZADD', KEYS[LEASED + place], now + lease, id)
 if now + lease < bound then redis.call('HSET', queue, 'next_due', now + lease) end
-redis.call('HINCRBY', queue, 'delivered', 1)
+redis.call('HINCRBY', queue, 'delivered', '1') -- a text, since Redis would print a number by way of a double
 return {now + lease, -1, ARGV[2], attempt, envelope}

@@ -4,17 +4,6 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-variables {
-  region                = "eu-west-1"
-  server_name           = "queue.example.com"
-  certificate_arn       = "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-000000000000"
-  cognito_domain_prefix = "queue-example"
-  release_url           = "https://releases.example.com/pulpo.tar.gz"
-  release_sha256        = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-  redis_url             = ""
-  database_url          = ""
-}
-
 run "the_service_is_told_the_authorizers_issuer_and_clients" {
   assert {
     # As app/providers/cognito.py puts the issuer together.
