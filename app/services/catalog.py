@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from app import patience
 from app.errors import Conflict, PreconditionFailed
 from app.models import (
     FOREVER_MS,
@@ -85,6 +86,7 @@ class QueueCatalog:
         """Name and description of every queue, by name, some hundreds to a call."""
         names = [""]
         while names:
+            patience.renew()  # there may be a hundred thousand
             names = self._store.page(after=names[-1], limit=DESCRIBED_AT_ONCE)
             for name, known in zip(names, self._store.describe_each(names), strict=True):
                 if known is not None:
@@ -160,6 +162,7 @@ class QueueCatalog:
         found: list[tuple[str, Told]] = []
         names = [after]
         while names:
+            patience.renew()  # there may be a hundred thousand
             names = self._store.page(after=names[-1], limit=NAMES_AT_ONCE)
             visible = [name for name in names if caller.may("count", name)]
             for part in _parts(visible, at_once):

@@ -28,7 +28,7 @@ from redis.exceptions import (
 from app import patience
 from app.errors import StoreUnavailable
 from app.redis_url import Address, Topology
-from app.storage.lines import Command, Held, Lines, Shard
+from app.storage.lines import Command, Held, Lines, OutOfTime, Shard
 from app.storage.slots import Slots
 
 log = logging.getLogger(__name__)
@@ -79,8 +79,8 @@ class ClusterLines:
             return self.lines_to(address).execute_command(*command)
         except REDIRECTIONS as error:
             return self._follow(command, error, started_at)
-        except SIGNS_OF_CHANGE:
-            self.notice(address)
+        except SIGNS_OF_CHANGE as error:
+            self.notice(address, error)
             raise
 
     def execute_commands(self, commands: Sequence[Command]) -> list[Any]:
@@ -93,8 +93,8 @@ class ClusterLines:
         for address, here in places.items():
             try:
                 found = self.lines_to(address).execute_commands([commands[place] for place in here])
-            except SIGNS_OF_CHANGE:
-                self.notice(address)
+            except SIGNS_OF_CHANGE as error:
+                self.notice(address, error)
                 raise
             for place, reply in zip(here, found, strict=True):
                 replies[place] = reply
@@ -132,8 +132,10 @@ class ClusterLines:
         for lines in list(self._lines.values()):
             lines.close()
 
-    def notice(self, address: Address) -> None:
-        """Makes the next command look at the Cluster first: something is wrong at `address`."""
+    def notice(self, address: Address, error: BaseException) -> None:
+        """Makes the next command look at the Cluster first: `error` says that something is wrong at `address`."""
+        if isinstance(error, OutOfTime):  # which says nothing of it
+            return
         self._suspect = address
         self._is_stale = True
 
@@ -156,7 +158,6 @@ class ClusterLines:
             raise error
         if isinstance(error, TryAgainError):  # some of the keys have been moved, and some not yet
             time.sleep(TRY_AGAIN_SECONDS)
-            patience.spend(TRY_AGAIN_SECONDS)
             return self._owner(slot_of(command)), False
         if not isinstance(error, AskError):
             raise error
@@ -184,8 +185,8 @@ class ClusterLines:
             if not must_ask:
                 return lines.execute_command(*command)
             reply = lines.execute_commands([("ASKING",), command])[1]
-        except SIGNS_OF_CHANGE:
-            self.notice(address)
+        except SIGNS_OF_CHANGE as error:
+            self.notice(address, error)
             raise
         if isinstance(reply, RedisError):
             raise reply
@@ -200,10 +201,8 @@ class ClusterLines:
 
     def _known(self) -> Slots:
         """The slots as far as they are known; looks for them if that may be out of date."""
-        if (self._is_stale or self._slots is None) and patience.left() >= 2 * LOOK_SECONDS:
-            began = time.monotonic()
+        if (self._is_stale or self._slots is None) and patience.left(time.monotonic()) >= 2 * LOOK_SECONDS:
             self._look_again()
-            patience.spend(time.monotonic() - began)
         if self._slots is None:
             raise ConnectionError("no server of the Cluster tells its slots")
         return self._slots
@@ -261,10 +260,10 @@ class _HeldInCluster:
     def __enter__(self) -> _HeldInCluster:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
-        if kind is not None and issubclass(kind, (RedisError, StoreUnavailable)):
-            self._cluster.notice(self._address)
-        self._stack.__exit__(kind, *rest)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *rest: Any) -> None:
+        if isinstance(error, (RedisError, StoreUnavailable)):
+            self._cluster.notice(self._address, error)
+        self._stack.__exit__(kind, error, *rest)
 
     @property
     def redis(self) -> Redis:
@@ -285,7 +284,11 @@ class _HeldInCluster:
                 self._held, self._address = self._hold(address), address
 
     def _hold(self, address: Address) -> Held:
-        return self._stack.enter_context(self._cluster.lines_to(address).hold(""))
+        try:
+            return self._stack.enter_context(self._cluster.lines_to(address).hold(""))
+        except RedisError as error:
+            self._cluster.notice(address, error)
+            raise
 
 
 def slot_of(command: Command) -> int:

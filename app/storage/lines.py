@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -9,22 +11,41 @@ from typing import Any, NamedTuple, Protocol
 
 from hiredis import pack_command
 from redis import Connection, Redis
+from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.client import PubSub
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError, TimeoutError
+from redis.exceptions import ConnectionError, ReadOnlyError, RedisError, ResponseError, TimeoutError
 
 from app import patience
 from app.errors import StoreUnavailable
 from app.redis_url import Topology
 
+READ_BYTES = 65_536
 IDLE_SECONDS = 1.0
 SPARE_SECONDS = 5.0
-# Together they keep all Redis work of a request under 5 s (`app.patience`): a connection may have to be made first.
 CONNECT_SECONDS = 1.0
-COMMAND_SECONDS = 2.0  # for a command, and for each step of logging in
+COMMAND_SECONDS = 2.0  # for each part of an answer, as long as the request has that (`app.patience`)
+LEAST_SECONDS = 0.5  # with less left nothing is sent: it would most likely be done, and nobody hear of it
 SHORTEST_SECONDS = 0.001  # 0 would mean: without a wait
-HURRY_SECONDS = 2 * COMMAND_SECONDS  # with less left than for sending and reading, the answer has no longer than that
 
 Command = Sequence[Any]
+
+
+class OutOfTime(TimeoutError):
+    """The request has waited for Redis for as long as it may. That says nothing of the connections of others."""
+
+    def __init__(self) -> None:
+        super().__init__("the request has waited for Redis for as long as it may")
+
+
+class InTime:
+    """What makes a connection of redis-py keep to the time that a request has left, while it logs in, too."""
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        """As redis-py's; with a `timeout` of its own where none is given and little time is left."""
+        left = patience.left(time.monotonic())
+        if left < COMMAND_SECONDS:
+            options.setdefault("timeout", max(SHORTEST_SECONDS, left))
+        return super().read_response(*args, **options)  # type: ignore[misc]
 
 
 class Commands(Protocol):
@@ -81,55 +102,48 @@ class Lines:
     def __init__(self, client: Redis, *, topology: Topology = "standalone") -> None:
         self.client = client
         self.topology = topology
-        self._free: list[tuple[Connection, float]] = []  # and when it was used last
+        self._free: list[tuple[_Line, float]] = []  # and when it was used last
 
     def execute_command(self, *command: Any) -> Any:
         """The reply to `command`. Raises what redis-py raises."""
         packed = pack_command(command)
-        began = time.monotonic()
-        connection = self._take(began)
+        line = self._take()
         try:
-            connection.send_packed_command([packed], check_health=False)  # type: ignore[no-untyped-call]
-            reply = _read(connection, began)
-        except ResponseError as error:
-            if isinstance(error, ReadOnlyError):
-                self._discard_all(connection)
-            else:
-                self._give_back(connection, began)
+            line.send(packed)
+            reply = line.reply()
+        except BaseException as error:
+            self._discard_after(error, line)
             raise
-        except BaseException:
-            patience.spend(time.monotonic() - began)
-            self._discard_all(connection)
-            raise
-        self._give_back(connection, began)
+        if isinstance(reply, ReadOnlyError):
+            self._discard_all(line)
+        else:
+            self._give_back(line)
+        if isinstance(reply, ResponseError):
+            raise reply
         return reply
 
     def execute_commands(self, commands: Sequence[Command]) -> list[Any]:
         """The replies to `commands`, sent together; a refusal of one stands in its place."""
-        packed = [pack_command(tuple(command)) for command in commands]
-        began = time.monotonic()
-        connection = self._take(began)
+        packed = b"".join(pack_command(tuple(command)) for command in commands)
+        line = self._take()
         try:
-            connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]
-            replies = [_reply_or_refusal(connection, began) for _ in commands]
-        except BaseException:
-            patience.spend(time.monotonic() - began)
-            self._discard_all(connection)
+            line.send(packed)
+            replies = [line.reply() for _ in commands]
+        except BaseException as error:
+            self._discard_after(error, line)
             raise
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
-            self._discard_all(connection)
+            self._discard_all(line)
         else:
-            self._give_back(connection, began)
+            self._give_back(line)
         return replies
 
     @contextmanager
     def hold(self, key: str) -> Iterator[Held]:  # noqa: ARG002 - all keys are on this server
         """A connection for the block alone; if Redis fails in it, the others are closed as well."""
-        began = time.monotonic()
-        _check_that_time_is_left()
+        _demand(COMMAND_SECONDS)
         try:
             with self.client.client() as one:  # type: ignore[no-untyped-call]
-                patience.spend(time.monotonic() - began)
                 yield _HeldConnection(one)  # redis-py closes it whenever an answer was not read to its end
         except (RedisError, StoreUnavailable):
             self.close()
@@ -148,41 +162,110 @@ class Lines:
                 self._discard(self._free.pop()[0])
         self.client.connection_pool.disconnect(inuse_connections=False)
 
-    def _take(self, now: float) -> Connection:
+    def _take(self) -> _Line:
+        now = _demand(LEAST_SECONDS)
         try:
-            connection, used_at = self._free.pop()
+            line, used_at = self._free.pop()
         except IndexError:
-            return self._connect(now)
-        if now - used_at > IDLE_SECONDS and _is_broken(connection):
-            self._discard(connection)
-            return self._connect(now)
-        return connection
+            return self._connect()
+        if now - used_at > IDLE_SECONDS and line.is_broken():
+            self._discard(line)
+            return self._connect()
+        return line
 
-    def _connect(self, began: float) -> Connection:
+    def _connect(self) -> _Line:
+        _demand(COMMAND_SECONDS)
+        line = _Line(self.client.connection_pool.get_connection())
         try:
-            _check_that_time_is_left()
-            return self.client.connection_pool.get_connection()
-        except BaseException:
-            patience.spend(time.monotonic() - began)
+            _demand(LEAST_SECONDS)
+        except OutOfTime:
+            self._give_back(line)
             raise
+        return line
 
-    def _give_back(self, connection: Connection, began: float) -> None:
+    def _give_back(self, line: _Line) -> None:
         now = time.monotonic()
-        patience.spend(now - began)
-        self._free.append((connection, now))
+        self._free.append((line, now))
         try:
             if now - self._free[0][1] > SPARE_SECONDS:  # it lay below all others: there are more than are needed
                 self._discard(self._free.pop(0)[0])
         except IndexError:  # other threads took them all
             return
 
-    def _discard_all(self, connection: Connection) -> None:
-        self._discard(connection)
+    def _discard_after(self, error: BaseException, line: _Line) -> None:
+        """Its answer may come yet. The others are no worse for a request whose time is over."""
+        if isinstance(error, OutOfTime):
+            self._discard(line)
+        else:
+            self._discard_all(line)
+
+    def _discard_all(self, line: _Line) -> None:
+        self._discard(line)
         self.close()
 
-    def _discard(self, connection: Connection) -> None:
-        connection.disconnect()  # type: ignore[no-untyped-call]
-        self.client.connection_pool.release(connection)
+    def _discard(self, line: _Line) -> None:
+        line.connection.disconnect()  # type: ignore[no-untyped-call]
+        self.client.connection_pool.release(line.connection)
+
+
+class _Line:
+    """A connection that redis-py made and logged in. What goes over it goes past redis-py's own methods: together they
+    cost more than the command (decision 0018).
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        inside: Any = connection
+        self._socket: socket.socket = inside._sock  # noqa: SLF001 - redis-py shows it nowhere
+        self._reader = inside._parser._reader  # noqa: SLF001 - of hiredis; it makes redis-py's errors of refusals
+
+    def send(self, packed: bytes) -> None:
+        """Sends packed commands. Raises `ConnectionError`, `TimeoutError`."""
+        try:
+            self._socket.sendall(packed)
+        except builtins.TimeoutError as error:
+            raise TimeoutError("Redis took in no command in time") from error
+        except OSError as error:
+            raise ConnectionError(f"the connection broke: {error}") from error
+
+    def reply(self) -> Any:
+        """The next answer, in the time that the request has left; a refusal is one, too.
+
+        Raises `ConnectionError`, `TimeoutError`, `OutOfTime`.
+        """
+        try:
+            reply = self._reader.gets(False)  # noqa: FBT003 - without decoding; it has no keyword
+            while reply is NOT_ENOUGH_DATA:
+                part = self._receive()
+                if not part:
+                    raise ConnectionError("Redis closed the connection")
+                self._reader.feed(part)
+                reply = self._reader.gets(False)  # noqa: FBT003
+        except OSError as error:
+            raise ConnectionError(f"the connection broke: {error}") from error
+        return reply
+
+    def _receive(self) -> bytes:
+        left = patience.left(time.monotonic())
+        if left >= COMMAND_SECONDS:
+            try:
+                return self._socket.recv(READ_BYTES)
+            except builtins.TimeoutError as error:
+                raise TimeoutError("Redis did not answer in time") from error
+        self._socket.settimeout(max(SHORTEST_SECONDS, left))
+        try:
+            return self._socket.recv(READ_BYTES)
+        except builtins.TimeoutError as error:
+            raise OutOfTime from error
+        finally:
+            self._socket.settimeout(self.connection.socket_timeout)
+
+    def is_broken(self) -> bool:
+        """Whether something came that nobody asked for; that is the end, or the rest of an answer given up on."""
+        try:
+            return bool(self.connection.can_read())
+        except (OSError, RedisError):
+            return True
 
 
 class _HeldConnection:
@@ -192,39 +275,13 @@ class _HeldConnection:
         self.redis = redis
 
     def execute_command(self, *command: Any) -> Any:
-        began = time.monotonic()
-        _check_that_time_is_left()
-        try:
-            return self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
-        finally:
-            patience.spend(time.monotonic() - began)
+        _demand(COMMAND_SECONDS)
+        return self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
 
-def _check_that_time_is_left() -> None:
-    """For one command, or to connect: a server that is frozen takes connections, and answers to no login."""
-    if patience.left() < COMMAND_SECONDS:
-        raise TimeoutError("the request has waited for Redis for as long as it may")
-
-
-def _read(connection: Connection, began: float) -> Any:
-    """The answer to what was asked since `began`, in the time that the request has left."""
-    left = patience.left()
-    if left >= HURRY_SECONDS:
-        return connection.read_response(disable_decoding=True)
-    seconds = min(COMMAND_SECONDS, max(SHORTEST_SECONDS, began + left - time.monotonic()))
-    return connection.read_response(disable_decoding=True, timeout=seconds)
-
-
-def _reply_or_refusal(connection: Connection, began: float) -> Any:
-    try:
-        return _read(connection, began)
-    except ResponseError as error:
-        return error
-
-
-def _is_broken(connection: Connection) -> bool:
-    """Whether something came that nobody asked for; that is the end, or the rest of an answer given up on."""
-    try:
-        return bool(connection.can_read())
-    except (OSError, RedisError):
-        return True
+def _demand(seconds: float) -> float:
+    """The time of `time.monotonic()`, unless the request has fewer seconds left than that: then raises `OutOfTime`."""
+    now = time.monotonic()
+    if patience.left(now) < seconds:
+        raise OutOfTime
+    return now

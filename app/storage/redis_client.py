@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from redis import Connection, ConnectionPool, Redis, SSLConnection
+from redis import Connection, ConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.exceptions import (
@@ -25,11 +25,12 @@ from redis.exceptions import (
     TryAgainError,
 )
 from redis.retry import Retry
+from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
 from app.errors import PulpoError, StoreFull, StoreUnavailable
 from app.redis_url import Address, RedisUrl, parse_redis_url
 from app.storage.cluster import ClusterLines
-from app.storage.lines import COMMAND_SECONDS, CONNECT_SECONDS, Lines, Servers
+from app.storage.lines import COMMAND_SECONDS, CONNECT_SECONDS, InTime, Lines, Servers
 from app.storage.sentinels import Sentinels
 from app.storage.slots import Slots, tell_slots
 
@@ -43,6 +44,33 @@ OPTIONS: dict[str, Any] = {
     "retry": Retry(NoBackoff(), 0),
     "client_name": "pulpo",
     "max_connections": NO_LIMIT,
+}
+
+
+class _Plain(InTime, Connection):
+    """Over TCP."""
+
+
+class _Tls(InTime, SSLConnection):
+    """Over TCP with TLS."""
+
+
+class _Local(InTime, UnixDomainSocketConnection):
+    """Over a socket of this machine."""
+
+
+class _OfSentinels(InTime, SentinelManagedConnection):
+    """To whoever is the primary."""
+
+
+class _OfSentinelsTls(InTime, SentinelManagedSSLConnection):
+    """To whoever is the primary, with TLS."""
+
+
+IN_TIME: dict[Any, Any] = {
+    Connection: _Plain,
+    SSLConnection: _Tls,
+    UnixDomainSocketConnection: _Local,
 }
 
 # What a server answers that cannot take commands now; redis-py has no classes for these.
@@ -65,14 +93,14 @@ def connect(url: str) -> Servers:
     twice. Raises `ValueError`, as `parse_redis_url` does.
     """
     told = parse_redis_url(url)
-    if told.topology == "standalone":
-        return Lines(Redis(connection_pool=ConnectionPool.from_url(told.one_server, **OPTIONS)))
     options = {**parse_url(told.one_server), **OPTIONS}  # type: ignore[no-untyped-call]
+    kind = IN_TIME[options.pop("connection_class", Connection)]
+    if told.topology == "standalone":
+        return Lines(Redis(connection_pool=ConnectionPool(kind, **options)))
     del options["host"]
     options.pop("port", None)
-    kind = options.pop("connection_class", Connection)
     if told.topology == "sentinel":
-        return Lines(_primary(told, options | {"ssl": kind is SSLConnection}), topology="sentinel")
+        return Lines(_primary(told, options | {"ssl": kind is _Tls}), topology="sentinel")
     del options["db"]
     return ClusterLines(
         told.addresses,
@@ -92,14 +120,15 @@ def _primary(told: RedisUrl, options: dict[str, Any]) -> Redis:
         "client_name": options["client_name"],
     }
     sentinels = Sentinels(told.addresses, credentials={**tls, **own}, **options)
-    primary: Redis = sentinels.master_for(told.service)  # type: ignore[no-untyped-call]
+    kind = _OfSentinelsTls if options["ssl"] else _OfSentinels
+    primary: Redis = sentinels.master_for(told.service, connection_class=kind)  # type: ignore[no-untyped-call]
     return primary
 
 
 def _look(kind: type[Connection], address: Address, options: dict[str, Any]) -> Slots:
     """What one server of a Cluster tells of it, over a connection that is made for that."""
-    patience = {"socket_connect_timeout": LOOK_TIMEOUT_SECONDS, "socket_timeout": LOOK_TIMEOUT_SECONDS}
-    own = {name: value for name, value in options.items() if name != "max_connections"} | patience
+    timeouts = {"socket_connect_timeout": LOOK_TIMEOUT_SECONDS, "socket_timeout": LOOK_TIMEOUT_SECONDS}
+    own = {name: value for name, value in options.items() if name != "max_connections"} | timeouts
     connection = kind(**own, host=address.host, port=address.port)
     try:
         return tell_slots(connection, address)

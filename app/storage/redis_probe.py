@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from redis.exceptions import NoPermissionError, ResponseError
 
+from app import patience
 from app.errors import PulpoError, StoreFull, StoreUnavailable
 from app.storage.keys import health_probe
 from app.storage.lines import Servers, Shard
@@ -110,7 +111,7 @@ class RedisHealthProbe:
             with translating_errors():
                 return {shards[0].slots: ask(shards[0])}
         with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(shards))) as threads:
-            answers = list(threads.map(lambda shard: _answer_or_error(ask, shard), shards))
+            answers = list(threads.map(patience.handed_on(lambda shard: _answer_or_error(ask, shard)), shards))
         errors = [answer for answer in answers if isinstance(answer, PulpoError)]
         if len(errors) == len(shards):
             raise errors[0]

@@ -24,11 +24,8 @@ class DurabilityProof:
 
     def check(self, connection: Redis) -> bool:
         """Whether WAITAOF is there to prove it. Raises `NotDurable` if nothing is."""
-        began = time.monotonic()
         with translating_errors():
-            by_waiting = self._check(connection)
-        patience.spend(time.monotonic() - began)
-        return by_waiting
+            return self._check(connection)
 
     def _check(self, connection: Redis) -> bool:
         try:
@@ -51,19 +48,21 @@ class DurabilityProof:
 
     def prove(self, connection: Redis, *, by_waiting: bool) -> bool:
         """Returns True once all that `connection` wrote is safe, False if that is not proven in 2 s."""
-        if patience.left() < PROOF_SECONDS:
-            return False
-        deadline = time.monotonic() + PROOF_SECONDS
+        now = time.monotonic()
+        deadline = now + min(PROOF_SECONDS, patience.left(now))
         try:
             if by_waiting:
                 is_safe = connection.waitaof(1, 0, _milliseconds_to(deadline))[0] >= 1
             else:
                 is_safe = _writes_before_it_answers(connection)
             if is_safe and self._replicas:
-                is_safe = connection.wait(self._replicas, _milliseconds_to(deadline)) >= self._replicas
+                is_safe = time.monotonic() < deadline and self._have_replicas(connection, deadline)
         except RedisError:
             return False
         return is_safe
+
+    def _have_replicas(self, connection: Redis, deadline: float) -> bool:
+        return bool(connection.wait(self._replicas, _milliseconds_to(deadline)) >= self._replicas)
 
 
 def _check_that_it_can_wait(connection: Redis) -> None:

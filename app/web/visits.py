@@ -40,7 +40,7 @@ def begin(request_id: str | None, traceparent: str | None) -> Visit:
         request_id = os.urandom(16).hex()
     if traceparent is not None and not TRACEPARENT.fullmatch(traceparent):
         traceparent = None
-    patience.renew()
+    patience.begin()
     return Visit(request_id, traceparent, time.perf_counter())
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, TimeoutError
 
+from app import patience
 from app.errors import QueueFull, StoreUnavailable
 from app.storage import lines
-from app.storage.lines import Lines
+from app.storage.lines import Lines, OutOfTime
 from app.storage.redis_client import connect
+from tests.chaos.proxy import Proxies
 from tests.redis_server import PrivateRedis
 from tests.service import wait_until
+from tests.topologies import free_ports
 
 
 @pytest.fixture
@@ -22,6 +25,14 @@ def client(redis_server: PrivateRedis, redis_client: Redis) -> Iterator[Redis]:
     """A client that gives up after 0.2 s, on an empty Redis."""
     with Redis.from_url(redis_server.url, socket_timeout=0.2) as client:
         yield client
+
+
+@pytest.fixture
+def request_of_ours() -> Iterator[None]:
+    """What happens meanwhile is asked by one request."""
+    patience.begin()
+    yield
+    patience.end()
 
 
 def connections(redis_client: Redis) -> set[str]:
@@ -58,9 +69,9 @@ def test_an_answer_that_comes_too_late_is_never_taken_for_another(client: Redis,
 
 def test_a_broken_connection_fails_one_command_and_takes_the_others_with_it(client: Redis, redis_client: Redis) -> None:
     sent = Lines(client)
-    first, second = sent._take(time.monotonic()), sent._take(time.monotonic())
-    sent._give_back(first, time.monotonic())
-    sent._give_back(second, time.monotonic())
+    first, second = sent._take(), sent._take()
+    sent._give_back(first)
+    sent._give_back(second)
     redis_client.client_kill_filter(_type="normal", skipme=True)
     with pytest.raises(ConnectionError):
         sent.execute_command("PING")
@@ -73,8 +84,8 @@ def test_a_server_that_has_become_a_replica_is_left_by_all(
 ) -> None:
     """Its connections stand, and each of them would be refused."""
     before, sent = connections(redis_client), Lines(client)
-    for taken in [sent._take(time.monotonic()), sent._take(time.monotonic())]:
-        sent._give_back(taken, time.monotonic())
+    for taken in [sent._take(), sent._take()]:
+        sent._give_back(taken)
     redis_client.replicaof("127.0.0.1", 1)
     try:
         if send_several:
@@ -100,8 +111,8 @@ def test_a_connection_that_broke_while_it_lay_idle_fails_nothing(
 def test_lines_that_lie_idle_keep_no_client_from_its_connections(redis_server: PrivateRedis) -> None:
     sent = connect(redis_server.url)
     assert isinstance(sent, Lines)
-    for taken in [sent._take(time.monotonic()) for _ in range(150)]:
-        sent._give_back(taken, time.monotonic())
+    for taken in [sent._take() for _ in range(150)]:
+        sent._give_back(taken)
     assert sent.client.ping()
     sent.close()
 
@@ -110,9 +121,9 @@ def test_connections_that_a_crowd_needed_are_closed_once_it_is_gone(
     client: Redis, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, sent = connections(redis_client), Lines(client)
-    crowd = [sent._take(time.monotonic()) for _ in range(5)]
+    crowd = [sent._take() for _ in range(5)]
     for connection in crowd:
-        sent._give_back(connection, time.monotonic())
+        sent._give_back(connection)
     monkeypatch.setattr(lines, "SPARE_SECONDS", 0.0)
     for _ in range(10):
         sent.execute_command("PING")
@@ -138,3 +149,59 @@ def test_where_redis_fails_a_held_connection_all_others_are_closed(client: Redis
     with pytest.raises(StoreUnavailable), sent.hold("a"):
         raise StoreUnavailable("it is gone")
     wait_until(lambda: not connections(redis_client) & own)
+
+
+def seconds_until_out_of_time(ask: Callable[[], object]) -> float:
+    began = time.monotonic()
+    with pytest.raises(OutOfTime):
+        ask()
+    return time.monotonic() - began
+
+
+@pytest.mark.usefixtures("request_of_ours")
+def test_a_slow_login_ends_with_the_time_of_the_request(redis_server: PrivateRedis) -> None:
+    (door,) = free_ports(1)
+    with Proxies() as proxies:
+        proxies.add(door, str(redis_server.socket))
+        proxies.delay(door, 0.7)  # each way, at each step
+        sent = connect(f"redis://127.0.0.1:{door}/1")
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            sent.execute_command("PING")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.usefixtures("request_of_ours")
+def test_many_slow_answers_end_with_the_time_of_the_request(redis_server: PrivateRedis) -> None:
+    sent = connect(redis_server.url)
+    assert seconds_until_out_of_time(lambda: sent.execute_commands([("BLPOP", "nothing", 1)] * 9)) < 5
+
+
+@pytest.mark.usefixtures("request_of_ours")
+def test_nothing_is_sent_of_which_nobody_could_hear(
+    client: Redis, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, sent = connections(redis_client), Lines(client)
+    sent.execute_command("PING")
+    monkeypatch.setattr(patience, "REQUEST_SECONDS", lines.LEAST_SECONDS / 2)
+    patience.renew()
+    assert seconds_until_out_of_time(lambda: sent.execute_command("SET", "a", 1)) < 0.1
+    assert redis_client.get("a") is None
+    assert len(connections(redis_client) - before) == 1
+
+
+def test_a_request_out_of_time_costs_others_no_connection(
+    redis_server: PrivateRedis, redis_client: Redis, request_of_ours: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "REQUEST_SECONDS", 0.9)
+    before, sent = connections(redis_client), connect(redis_server.url)
+    assert isinstance(sent, Lines)
+    patience.end()
+    others = [sent._take() for _ in range(3)]
+    for taken in others:
+        sent._give_back(taken)
+    patience.begin()
+    redis_client.client_pause(1_500)
+    assert seconds_until_out_of_time(lambda: sent.execute_command("PING")) < 1.2
+    redis_client.client_unpause()
+    assert len(connections(redis_client) - before) == 2
