@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -61,7 +62,8 @@ end_newborns_when_told()
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    keep_to_one_cpu(_metrics, workers=workers)
+    with suppress(OSError):  # some sandboxes forbid it; the worker is only slower without
+        keep_to_one_cpu(_metrics, workers=workers)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -10,6 +10,7 @@ has closed its end too, here such connections lie aside.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import struct
 import threading
@@ -37,6 +38,7 @@ LINGER_SECONDS = 2.0  # for a client to close its end after ours
 LINGER_BYTES = 65_536  # that it may still send until then
 HEALTH_THREADS = 2
 HEALTH = b"GET /health"
+ANNOUNCES_BODY = re.compile(rb"\r\n(content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 MOST_OF_A_HEAD = 8192  # that is looked at before it is read
 PART_BYTES = 65_536
 LOOK_SECONDS = 0.5
@@ -293,12 +295,12 @@ def _parts_of(answer: Any) -> Iterator[bytes]:
 
 
 def _asks_for_health(connection: socket.socket) -> bool:
-    """Whether the whole head is there: whoever sends it slowly would hold one of the few threads meanwhile."""
+    """Whether the whole head is there, and no body follows: who owes some would hold one of the few threads."""
     try:
         head = connection.recv(MOST_OF_A_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except OSError:
         return False
-    return head.startswith(HEALTH) and b"\r\n\r\n" in head
+    return head.startswith(HEALTH) and b"\r\n\r\n" in head and not ANNOUNCES_BODY.search(head)
 
 
 def _is_queued(task: Future[Any]) -> bool:

@@ -65,7 +65,8 @@ def ack_messages(services: Services, call: Call) -> Answer:
     asked = read_settlement(call, Ack)
     results = services.queues.ack(call.caller, asked.asked, durable=call.is_durable)
     timings.acked(results)
-    return write_settlement(asked, results, DURABLE if call.is_durable else {})
+    is_proven = call.is_durable and any(each.status == "acked" for each in results)
+    return write_settlement(asked, results, DURABLE if is_proven else {})
 
 
 def nack_messages(services: Services, call: Call) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from app.errors import Fault, Forbidden, Invalid, LeaseLost, MessageNotFound
+from app.errors import Fault, Forbidden, Invalid, LeaseLost, MessageNotFound, NotDurable
 from app.models import Counts, GiveBack, NewMessage, Popped, Pushed, Receipt, RequestKey, Settled, Settlement
 from app.people import Principal
 from app.services.names import check_queue_name
@@ -70,9 +70,22 @@ class MessageQueue:
     def ack(self, caller: Principal, receipts: Sequence[str], *, durable: bool = False) -> list[Settled]:
         """Removes what each receipt leases; one that fails hinders no other.
 
-        If `durable`, it is proven that none of them comes back, queue by queue. Raises `NotDurable`.
+        If `durable`, it is proven that none of them comes back. Raises `NotDurable`, with the ids of all that are gone
+        and not proven, once every queue was asked.
         """
-        return _settle(caller, receipts, lambda queue, held: Settlement(self._store.ack(queue, held, durable=durable)))
+        unproven: list[NotDurable] = []
+
+        def remove(queue: str, held: Sequence[Receipt]) -> Settlement:
+            try:
+                return Settlement(self._store.ack(queue, held, durable=durable))
+            except NotDurable as error:
+                unproven.append(error)
+                return Settlement(["invalid"] * len(held))  # nobody sees it
+
+        results = _settle(caller, receipts, remove)
+        if unproven:
+            raise NotDurable(unproven[0].detail, ids=[gone for error in unproven for gone in error.ids])
+        return results
 
     def nack(self, caller: Principal, receipts: Sequence[str], how: GiveBack) -> list[Settled]:
         """Gives back what each receipt leases; one that fails hinders no other."""

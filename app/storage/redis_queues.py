@@ -58,7 +58,7 @@ PUSH_NOT_PROVEN = (
 )
 ACK_NOT_PROVEN = (
     "It was not proven in time that the acks are safe. The messages are gone; they come back, with other receipts, only"
-    " if a server takes over that does not know it."
+    " if a server takes over, or starts from its disk, that does not know it."
 )
 
 Argument = bytes | str | int | float

@@ -32,10 +32,10 @@ def is_empty(redis: PrivateRedis) -> bool:
         return not client.keys()
 
 
-def leased(admin: FlaskClient, count: int) -> list[str]:
+def leased(admin: FlaskClient, count: int, queue: str = "") -> list[str]:
     """Receipts of as many messages."""
-    admin.post("/push", json={"messages": [{"message": number} for number in range(count)]})
-    popped = admin.post("/pop", json={"max": count, "lease": 30}).get_json()
+    admin.post(f"{queue}/push", json={"messages": [{"message": number} for number in range(count)]})
+    popped = admin.post(f"{queue}/pop", json={"max": count, "lease": 30}).get_json()
     return [each["receipt"] for each in popped["messages"]]
 
 
@@ -156,6 +156,7 @@ class TestReplicas:
         admin = client_to(primary, settings, make_app, durable_replicas=1)
         with a_replica_of(port) as replica, Redis.from_url(replica.url) as client:
             first, second, third = leased(admin, 3)
+            [other] = leased(admin, 1, "/queues/other")
             answer = admin.post("/ack", json={"receipt": first}, headers=DURABLE)
             assert (answer.status_code, answer.headers["Preference-Applied"]) == (200, "durable")
             assert client.hlen("pulpo:{default}:inflight") == 2
@@ -164,10 +165,14 @@ class TestReplicas:
             assert (answer.headers["Preference-Applied"], client.hlen("pulpo:{default}:inflight")) == ("durable", 1)
             problem(admin.post("/ack", json={"receipt": first}, headers=DURABLE), 404, "message-not-found")
             replica.freeze()
-            answer = admin.post("/ack", json={"receipts": [first, third]}, headers=DURABLE)
+            receipts = {"receipts": [first, third, other]}
+            answer = admin.post("/ack", json=receipts, headers=DURABLE)
             told = answer.get_json()
-            assert (answer.status_code, told["code"], told["ids"]) == (503, "not-durable", [id_of(third)])
+            assert (answer.status_code, told["code"], told["ids"]) == (503, "not-durable", [id_of(third), id_of(other)])
             replica.thaw()
+            again = admin.post("/ack", json=receipts, headers=DURABLE)
+            assert {each["status"] for each in again.get_json()["results"]} == {"message-not-found"}
+            assert "Preference-Applied" not in again.headers, "nothing was proven"
         assert admin.get("/count").get_json()["leased"] == 0
 
     def test_without_a_replica_nothing_is_acked(

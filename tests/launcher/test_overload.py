@@ -106,6 +106,20 @@ def test_clients_that_keep_their_end_open_after_the_answer_hold_up_nobody(servic
         client.close()
 
 
+def test_clients_that_ask_for_health_and_owe_a_body_hold_no_thread_of_healths(service: Service) -> None:
+    host, _, port = service.url.removeprefix("http://").partition(":")
+    clients = [socket.create_connection((host, int(port)), timeout=10) for _ in range(8)]
+    for client in clients:
+        client.sendall(b"GET /health/live HTTP/1.1\r\nHost: pulpo\r\ncontent-length: 100000\r\n\r\n")
+    time.sleep(0.2)
+    for _ in range(3):
+        began = time.monotonic()
+        assert httpx.get(f"{service.url}/health").status_code == 200
+        assert time.monotonic() - began < 1
+    for client in clients:
+        client.close()
+
+
 def test_clients_that_ask_for_heads_and_read_nothing_hold_no_thread_for_good(service: Service) -> None:
     host, _, port = service.url.removeprefix("http://").partition(":")
     clients = [socket.socket() for _ in range(5)]  # there are four threads
