@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 import threading
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 
 from granian import Granian
@@ -60,6 +61,7 @@ def _address(host: str) -> str:
 
 def load() -> Any:
     """The app of a worker, which is minded by a thread of its own."""
+    from app.web import afterwards  # noqa: PLC0415 - not before the settings of its metrics are made
     from wsgi import app  # noqa: PLC0415
 
     # Ctrl-C reaches the server as well, which tells its workers by SIGTERM; one that hears both may hang.
@@ -70,6 +72,7 @@ def load() -> Any:
     signal.set_wakeup_fd(tells.fileno())  # granian sets handlers of its own after this
     minder = threading.Thread(target=_mind, args=[told, tells, app.extensions["pulpo"].queues], daemon=True)
     minder.start()
+    Finalize(None, afterwards.work_off, exitpriority=0)  # a worker of multiprocessing ends without atexit
     return app
 
 

@@ -23,6 +23,7 @@ from app.storage.keys import QueueKeys
 from app.storage.sql.engine import make_engine
 from app.storage.sql.migrate import migrate
 from app.storage.sql.users import SqlUserStore
+from app.web import afterwards
 from app.web.context import EXTENSION, Services
 from tests.postgres_server import PrivatePostgres
 from tests.redis_server import PrivateRedis
@@ -111,6 +112,13 @@ def database(settings: Settings) -> Iterator[Engine]:
     engine = make_engine(settings.database_address.reveal())
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """What a test leaves to be logged does not fall into the next one."""
+    yield
+    afterwards.work_off()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.errors import StoreUnavailable
 from app.models import QueueDescription, QueueTotals
-from app.web import timings
+from app.web import afterwards, timings
 from app.web.context import Services
 
 STATES = ("ready", "delayed", "leased", "dead")
@@ -34,6 +34,7 @@ Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
 
 def exposition(services: Services) -> bytes:
     """All metrics in Prometheus's text format. Redis out of reach is a metric, too."""
+    afterwards.work_off()
     registry = CollectorRegistry()
     if SHARED_DIRECTORY in os.environ:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

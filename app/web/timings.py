@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Histogram
 
 from app.models import Popped, Settled
+from app.web import afterwards
 
 MOST_QUEUES = 1_000
 OTHER = "__other__"
@@ -18,16 +18,17 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class BatchHistogram(Histogram):
-    """A histogram that takes at once what was observed several times, as is usual where messages come in batches."""
+    """A histogram that takes many observations at once."""
 
-    def observe_times(self, amount: float, times: int) -> None:
-        """The same as `times` times `observe(amount)`."""
-        self._sum.inc(amount * times)
-        self._buckets[bisect_left(self._upper_bounds, amount)].inc(times)
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """The same as `observe` of each."""
+        self._sum.inc(sum(amounts))
+        for bucket, times in Counter(bisect_left(self._upper_bounds, amount) for amount in amounts).items():
+            self._buckets[bucket].inc(times)
 
 
 registry = CollectorRegistry()
-requests = Histogram(
+requests = BatchHistogram(
     "pulpo_http_request_duration_seconds",
     "How long requests took, by method, route and status; a long poll among them.",
     ["method", "route", "status"],
@@ -52,37 +53,50 @@ works = BatchHistogram(
 _labelled: set[str] = set()
 
 
-def answered(method: str, route: str | None, status: int, seconds: float) -> None:
-    """Counts and times a request."""
-    # Labels must be few: a client may send any method to any path.
-    _timer(method if method in METHODS else "other", route or "none", status).observe(seconds)
+def answered(requests_done: list[tuple[str, str | None, int, float]]) -> None:
+    """Counts and times requests: method, route, status and seconds of each."""
+    took: dict[tuple[str, str, str], list[float]] = {}
+    for method, route, status, seconds in requests_done:
+        # Labels must be few: a client may send any method to any path.
+        labels = (method if method in METHODS else "other", route or "none", str(status))
+        took.setdefault(labels, []).append(seconds)
+    for labels, seconds_of_each in took.items():
+        requests.labels(*labels).observe_all(seconds_of_each)
 
 
 def delivered(queue: str, popped: Popped) -> None:
     """Times how long each message waited that is delivered for the first time, or for the first since a redrive."""
-    first = [] if popped.is_replayed else [each for each in popped.deliveries if each.attempt == 1]
-    if first:
-        wait, now_ms = waits.labels(_label(queue)), _now_ms()
-        for pushed_at_ms, times in Counter(each.pushed_at_ms for each in first).items():
-            wait.observe_times(max(0, now_ms - pushed_at_ms) / 1000, times)
+    pushed_at_ms = [] if popped.is_replayed else [each.pushed_at_ms for each in popped.deliveries if each.attempt == 1]
+    if pushed_at_ms:
+        afterwards.leave(_waited, (queue, pushed_at_ms, _now_ms()))
 
 
 def acked(results: Iterable[Settled]) -> None:
     """Times how long each message was worked on that is done."""
-    now_ms = _now_ms()
-    done = Counter((each.queue, each.delivered_at_ms) for each in results if each.status == "acked")
-    for (queue, delivered_at_ms), times in done.items():
-        if queue is not None and delivered_at_ms is not None:
-            works.labels(_label(queue)).observe_times(max(0, now_ms - delivered_at_ms) / 1000, times)
+    done = [(each.queue, each.delivered_at_ms) for each in results if each.status == "acked"]
+    if done:
+        afterwards.leave(_worked_on, (done, _now_ms()))
 
 
-@lru_cache(maxsize=1_000)  # quicker than the library's own look
-def _timer(method: str, route: str, status: int) -> Histogram:
-    return requests.labels(method, route, status)
+def _waited(pops: list[tuple[str, list[int], int]]) -> None:
+    _observe(waits, ((queue, then, now) for queue, pushed_at_ms, now in pops for then in pushed_at_ms))
+
+
+def _worked_on(acks: list[tuple[list[tuple[str, int]], int]]) -> None:
+    _observe(works, ((queue, then, now) for done, now in acks for queue, then in done))
+
+
+def _observe(histogram: BatchHistogram, spans: Iterable[tuple[str, int, int]]) -> None:
+    """Each span is of a queue, from one time to another, in ms."""
+    seconds: dict[str, list[float]] = {}
+    for queue, then, now in spans:
+        # Pushes are stamped by Redis, deliveries by their node: the clocks of all should agree, and none goes below 0.
+        seconds.setdefault(_label(queue), []).append(max(0, now - then) / 1000)
+    for label, of_each in seconds.items():
+        histogram.labels(label).observe_all(of_each)
 
 
 def _now_ms() -> int:
-    # Pushes are stamped by Redis, deliveries by their node: the clocks of all should agree, and none goes below 0.
     return time.time_ns() // 1_000_000
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from app import patience
 from app.people import Principal
-from app.web import access_log, timings
+from app.web import access_log, afterwards, timings
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # W3C Trace Context: version, trace, span, flags. What is not of this form is to be ignored.
@@ -45,21 +45,20 @@ def begin(request_id: str | None, traceparent: str | None) -> Visit:
 
 
 def conclude(visit: Visit, *, method: str, path: str, route: str | None, queue: str | None, status: int) -> None:
-    """Times and logs a request whose answer is ready."""
+    """Has a request timed and logged whose answer is ready."""
     patience.end()
     seconds = time.perf_counter() - visit.started
-    timings.answered(method, route, status, seconds)
-    access_log.write(
-        access_log.Line(
-            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            request_id=visit.request_id,
-            method=method,
-            path=path,
-            status=status,
-            ms=round(seconds * 1000, 2),
-            caller=visit.caller.username if visit.caller else None,
-            route=route,
-            queue=queue,
-            traceparent=visit.traceparent,
-        )
+    afterwards.leave(timings.answered, (method, route, status, seconds))
+    line = access_log.Line(
+        time=datetime.now(UTC),
+        request_id=visit.request_id,
+        method=method,
+        path=path,
+        status=status,
+        ms=round(seconds * 1000, 2),
+        caller=visit.caller.username if visit.caller else None,
+        route=route,
+        queue=queue,
+        traceparent=visit.traceparent,
     )
+    afterwards.leave(access_log.write, line)

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from redis import Redis
 from werkzeug.test import TestResponse
 
+from app.web import afterwards
 from tests.api.answers import JSON, problem
 from tests.conftest import Bearer
 
@@ -147,6 +148,7 @@ def test_the_access_log_has_a_line_a_request_without_token_query_or_body(
 ) -> None:
     headers = bearer("producer") | {"X-Request-Id": "r-1"}
     client.post("/push?delay=7331", json={"message": "a-private-matter"}, headers=headers)
+    afterwards.work_off()
     (line,) = capfd.readouterr().out.splitlines()
     logged = json.loads(line)
     assert (logged["request_id"], logged["method"], logged["path"]) == ("r-1", "POST", "/push")

@@ -8,6 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.web import afterwards
+
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NEXT_SPAN = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
 NO_TRACES = [
@@ -62,4 +64,5 @@ def test_a_push_repeated_in_another_span_is_the_same_push(admin: FlaskClient, bo
 
 def test_the_log_line_tells_it(admin: FlaskClient, capfd: pytest.CaptureFixture[str]) -> None:
     push(admin, {"message": 1})
+    afterwards.work_off()
     assert json.loads(capfd.readouterr().out)["traceparent"] == TRACE

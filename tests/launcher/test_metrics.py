@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import httpx
 
+from app.web.afterwards import EVERY_SECONDS
 from tests.service import Service, wait_until
 
 REQUESTS = 40
@@ -21,6 +23,7 @@ def test_every_worker_tells_the_requests_of_all(tmp_path: Path) -> None:
         service.start()
         for _ in range(REQUESTS):
             assert httpx.get(f"{service.url}/health/live").status_code == 200
+        time.sleep(2 * EVERY_SECONDS)
         told = [COUNT.search(httpx.get(f"{service.url}/metrics").text) for _ in range(10)]
         assert [match and float(match[1]) for match in told] == [REQUESTS] * 10
     finally:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -36,6 +37,13 @@ def test_no_request_fails_and_the_server_ends_with_0(service: Service) -> None:
         threading.Event().wait(LOAD_SECONDS)
         assert service.stop() == 0
         assert load.result() == 0
+
+
+def test_every_answer_has_its_line_in_the_log_when_it_stops(service: Service) -> None:
+    for _ in range(20):
+        assert httpx.get(f"{service.url}/health/live").status_code == 200
+    assert service.stop() == 0
+    assert service.log.read_text().count('"path":"/health/live"') == 20
 
 
 def test_a_stop_right_after_the_first_answer_is_quick(service: Service) -> None:

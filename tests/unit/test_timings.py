@@ -16,7 +16,7 @@ def test_what_is_observed_several_times_at_once_counts_as_often(amount: float) -
         histogram = BatchHistogram("seconds", "Seconds.", ["queue"], buckets=(1, 2), registry=registry)
         child = histogram.labels("orders")
         if at_once:
-            child.observe_times(amount, 3)
+            child.observe_all([amount] * 3)
         else:
             for _ in range(3):
                 child.observe(amount)
