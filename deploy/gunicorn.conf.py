@@ -7,7 +7,6 @@ import shutil
 import signal
 import sys
 import tempfile
-from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -20,7 +19,7 @@ _metrics = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="pul
 
 from app.settings import Settings  # noqa: E402
 from deploy.newborn import end_newborns_when_told  # noqa: E402
-from deploy.own_cpu import keep_to_one_cpu  # noqa: E402
+from deploy.own_cpu import settle_on_cpus  # noqa: E402
 
 _settings = Settings.from_env()
 
@@ -62,8 +61,7 @@ end_newborns_when_told()
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    with suppress(OSError):  # some sandboxes forbid it; the worker is only slower without
-        keep_to_one_cpu(_metrics, workers=workers)
+    settle_on_cpus(_metrics, workers=workers)
 
 
 def post_worker_init(worker: Any) -> None:

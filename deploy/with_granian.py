@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 import threading
+from functools import partial
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from deploy.newborn import end_newborns_when_told
+from deploy.own_cpu import settle_on_cpus
 
 if TYPE_CHECKING:
     from app.services.queues import MessageQueue
@@ -49,7 +51,7 @@ def main() -> None:
     )
     end_newborns_when_told()
     try:
-        server.serve(target_loader=load, wrap_loader=False)
+        server.serve(target_loader=partial(load, metrics, workers=settings.workers), wrap_loader=False)
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
 
@@ -59,8 +61,9 @@ def _address(host: str) -> str:
     return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
 
 
-def load() -> Any:
+def load(metrics: str, *, workers: int) -> Any:
     """The app of a worker, which is minded by a thread of its own."""
+    settle_on_cpus(metrics, workers=workers)
     from app.web import afterwards  # noqa: PLC0415 - not before the settings of its metrics are made
     from wsgi import app  # noqa: PLC0415
 
@@ -72,6 +75,8 @@ def load() -> Any:
     signal.set_wakeup_fd(tells.fileno())  # granian sets handlers of its own after this
     minder = threading.Thread(target=_mind, args=[told, tells, app.extensions["pulpo"].queues], daemon=True)
     minder.start()
+    for name in [name for name in os.environ if name.startswith("PULPO_")]:
+        del os.environ[name]  # granian hands all of them to each request, secrets among them
     Finalize(None, afterwards.work_off, exitpriority=0)  # a worker of multiprocessing ends without atexit
     return app
 

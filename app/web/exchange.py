@@ -53,7 +53,9 @@ class Call(msgspec.Struct, frozen=True):
     @property
     def is_durable(self) -> bool:
         """Whether what is done has to be proven safe; each preference may have a value and parameters (RFC 7240)."""
-        preferences = self.prefer.split(",") if self.prefer else []
+        if not self.prefer:
+            return False
+        preferences = self.prefer.split(",")
         return "durable" in (re.split("[;=]", part)[0].strip().lower() for part in preferences)
 
 

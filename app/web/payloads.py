@@ -47,7 +47,7 @@ def _decoder(form: type[Form]) -> msgspec.json.Decoder[Form]:
     return msgspec.json.Decoder(form)
 
 
-def convert(options: Mapping[str, str], form: type[Form]) -> Form:
+def convert(options: Mapping[str, Any], form: type[Form]) -> Form:
     """Query options as a `form`. Raises `Invalid`."""
     try:
         return msgspec.convert(options, form, strict=False)
@@ -59,11 +59,11 @@ def convert(options: Mapping[str, str], form: type[Form]) -> Form:
         raise Invalid(f"An option is out of range: {error}.") from error
 
 
-def merge(body: Form, query: Form) -> Form:
-    """The options of both, absent ones UNSET; raises `Invalid` if one stands in both."""
-    in_query = _given(query)
-    if not in_query:
+def with_query(body: Form, options: Mapping[str, Any], form: type[Form]) -> Form:
+    """`body` with the query options of a `form` beside its own. Raises `Invalid`, also if one stands in both."""
+    if not options:
         return body
+    in_query = _given(convert(options, form))
     in_body = _given(body)
     twice = [Fault("stands in the body and in the query", parameter=name) for name in in_query if name in in_body]
     if twice:

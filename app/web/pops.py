@@ -75,7 +75,7 @@ class Pop(msgspec.Struct, frozen=True):
 
 def read_pop(call: Call) -> Pop:
     """The pop that `call` asks for. Raises `Malformed`, `Invalid`, `NotAcceptable`."""
-    options = payloads.merge(payloads.decode(call.body, PopOptions), payloads.convert(call.options, PopOptions))
+    options = payloads.with_query(payloads.decode(call.body, PopOptions), call.options, PopOptions)
     is_raw = call.accept.partition(";")[0].strip().lower() == OCTETS
     if is_raw and options.max is not UNSET:
         raise NotAcceptable("Raw bytes carry one message; leave max out, or accept application/json.")

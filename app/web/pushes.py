@@ -110,16 +110,17 @@ def read_push(call: Call, limits: Limits) -> Push:
 
 
 def _read(call: Call, limits: Limits) -> Push:
-    options = payloads.convert(_with_attributes(call.options), PushOptions)
+    options = _with_attributes(call.options) if call.options else {}
     media_type = call.content_type.partition(";")[0].strip().lower()
     if media_type != JSON:
-        return Push([_raw_message(call, media_type, options, limits)], is_plural=False, is_durable=call.is_durable)
+        said = payloads.convert(options, PushOptions)
+        return Push([_raw_message(call, media_type, said, limits)], is_plural=False, is_durable=call.is_durable)
     body = payloads.decode(call.body, PushBody)
     if body.messages is UNSET:
-        merged = payloads.merge(_options_of(body), options)
-        messages = [_json_message(body.message, merged, limits, at="")]
+        said = payloads.with_query(_options_of(body), options, PushOptions) if options else body
+        messages = [_json_message(body.message, said, limits, at="")]
         return Push(messages, is_plural=False, is_durable=call.is_durable)
-    if not (body.message is UNSET and body.is_empty and options.is_empty):
+    if not (body.message is UNSET and body.is_empty and not options):
         detail = "With messages, the options of each stand beside its message."
         raise Invalid(detail, faults=[Fault(detail, pointer="/messages")])
     return Push(_batch(body.messages, limits), is_plural=True, is_durable=call.is_durable)

@@ -1,4 +1,4 @@
-"""Workers of gunicorn that fill a machine have a CPU each."""
+"""Workers that fill a machine have a CPU each, and push nobody aside."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.service import SERVER, Service, running, wait_until
+from tests.service import Service, running, wait_until
 
 CPUS = sorted(os.sched_getaffinity(0))
 
-pytestmark = [
-    pytest.mark.skipif(len(CPUS) == 1, reason="where all have one CPU, nobody can be seen to keep to it"),
-    pytest.mark.skipif(SERVER == "granian", reason="what speaks HTTP there runs beside Python"),
-]
+pytestmark = pytest.mark.skipif(len(CPUS) == 1, reason="where all have one CPU, nobody can be seen to keep to it")
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +23,12 @@ def service() -> Iterator[Service]:
 
 def test_each_of_as_many_workers_as_cpus_keeps_to_one_of_its_own(service: Service) -> None:
     wait_until(lambda: [cpus for cpus, _ in workers_of(service)] == [{cpu} for cpu in CPUS])
+
+
+def test_their_threads_push_nobody_aside(service: Service) -> None:
+    wait_until(lambda: len(workers_of(service)) == len(CPUS))
+    threads = [thread.id for _, worker in workers_of(service) for thread in worker.threads()]
+    assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
 
 
 def test_who_takes_the_place_of_a_worker_gets_its_cpu(service: Service) -> None:
