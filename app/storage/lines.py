@@ -209,8 +209,8 @@ class Lines:
 
 
 class _Line:
-    """A connection that redis-py made and logged in. What goes over it goes past redis-py's own methods: together they
-    cost more than the command (decision 0018).
+    """A connection that redis-py made and logged in. Reading is done here, so that each part of an answer keeps to the
+    time that the request has left (decision 0018).
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -243,6 +243,8 @@ class _Line:
                 reply = self._reader.gets(False)  # noqa: FBT003
         except OSError as error:
             raise ConnectionError(f"the connection broke: {error}") from error
+        if isinstance(reply, ConnectionError):  # what redis-py makes of a server that cannot be used now
+            raise reply
         return reply
 
     def _receive(self) -> bytes:

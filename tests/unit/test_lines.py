@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from redis import Redis
-from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, TimeoutError
+from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, ResponseError, TimeoutError
 
 from app import patience
 from app.errors import QueueFull, StoreUnavailable
@@ -55,6 +55,13 @@ def test_an_error_of_redis_is_raised_and_the_connection_goes_on(client: Redis, r
         sent.execute_command("HGET", "a")
     assert sent.execute_command("PING") == b"PONG"
     assert len(connections(redis_client) - before) == 1
+
+
+@pytest.mark.parametrize("send_several", [False, True])
+def test_a_server_that_cannot_be_used_now_is_an_error_and_no_answer(client: Redis, send_several: bool) -> None:
+    sent, loading = Lines(client), ("EVAL", "return redis.error_reply('LOADING Redis is loading')", 0)
+    with pytest.raises(BusyLoadingError):
+        sent.execute_commands([loading]) if send_several else sent.execute_command(*loading)
 
 
 def test_an_answer_that_comes_too_late_is_never_taken_for_another(client: Redis, redis_client: Redis) -> None:

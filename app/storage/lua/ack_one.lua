@@ -6,26 +6,26 @@
 -- Returns  1 acked, 0 no such message, -1 delivered again since; false if it has a group or
 --          another layout: then nothing was done
 
+local call, byte = redis.call, string.byte
 local queue, inflight, LEASED, LAST, LAYOUT, HAS_GROUP = KEYS[1], KEYS[2], 2, 4, 1, 8
 local id = ARGV[1]
 
-local entry = redis.call('HGET', inflight, id)
+local entry = call('HGET', inflight, id)
 if not entry then return 0 end
-local place = string.byte(entry, 1)
+local place = byte(entry, 1)
 if place == LAST then -- a last attempt that ran out is dead
-  local time = redis.call('TIME')
-  if tonumber(redis.call('ZSCORE', KEYS[LEASED + LAST], id)) <= time[1] * 1000 + math.floor(time[2] / 1000) then
+  local time = call('TIME')
+  if tonumber(call('ZSCORE', KEYS[LEASED + LAST], id)) <= time[1] * 1000 + math.floor(time[2] / 1000) then
     return 0
   end
 end
 if string.sub(entry, 4, 19) ~= ARGV[2] then return -1 end
-local layout, flags = string.byte(entry, 36, 37) -- of its envelope
+local layout, flags, _, _, high, low = byte(entry, 36, 41) -- of its envelope
 if layout ~= LAYOUT or flags >= HAS_GROUP then return false end
 
-redis.call('ZREM', KEYS[LEASED + place], id)
-redis.call('HDEL', inflight, id)
-local high, low = string.byte(entry, 40, 41)
+call('ZREM', KEYS[LEASED + place], id)
+call('HDEL', inflight, id)
 local size = #entry - 41 - high * 256 - low
-if size > 0 then redis.call('HINCRBY', queue, 'bytes', -size) end
-redis.call('HINCRBY', queue, 'acked', '1') -- a text, as in pop_one.lua
+if size > 0 then call('HINCRBY', queue, 'bytes', -size) end
+call('HINCRBY', queue, 'acked', '1') -- a text, as in pop_one.lua
 return 1
