@@ -19,7 +19,7 @@ _metrics = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="pul
 
 from app.settings import Settings  # noqa: E402
 from deploy.newborn import end_newborns_when_told  # noqa: E402
-from deploy.own_cpu import settle_on_cpus  # noqa: E402
+from deploy.own_cpu import own_cpu, settle_on  # noqa: E402
 
 _settings = Settings.from_env()
 
@@ -61,7 +61,7 @@ end_newborns_when_told()
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    settle_on_cpus(_metrics, workers=workers)
+    settle_on(own_cpu(_metrics, workers=workers))
 
 
 def post_worker_init(worker: Any) -> None:

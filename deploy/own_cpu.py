@@ -17,37 +17,31 @@ from pathlib import Path
 _claims: list[int] = []  # files that stay open, and locked, as long as this process lives
 
 
-def settle_on_cpus(claims: str, *, workers: int) -> None:
-    """Does what this module is for, for this thread and those that it starts; where a sandbox forbids it, nothing.
+def own_cpu(claims: str, *, workers: int) -> int | None:
+    """The CPU that the fewest other workers have. `claims` is a directory that all of them share.
 
-    `claims` is a directory that all workers share.
+    None where a CPU would be left without a worker: others may need the ones that are taken, and a worker that keeps to
+    one cannot make way. Nor where the system knows no affinity.
     """
-    with suppress(OSError):
-        _push_nobody_aside()
-    with suppress(OSError):
-        _keep_to_one_cpu(claims, workers=workers)
-
-
-def _push_nobody_aside() -> None:
-    """A thread that wakes waits until the one that runs has done its turn."""
-    if hasattr(os, "SCHED_BATCH"):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
-def _keep_to_one_cpu(claims: str, *, workers: int) -> None:
-    """Keeps to the CPU that the fewest other workers have.
-
-    Does nothing where a CPU would be left without a worker: others may need the ones that are pinned, and a pinned
-    worker cannot make way. Nor where the system knows no affinity.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        return
+    if not hasattr(os, "sched_getaffinity"):
+        return None
     cpus = sorted(os.sched_getaffinity(0))
     if workers < len(cpus):
-        return
+        return None
     random.Random(claims).shuffle(cpus)  # noqa: S311 - the odd ones of several services need not meet  # nosec B311
-    cpu = next(cpu for turn in count() for cpu in cpus if _is_claimed(Path(claims) / f"cpu-{cpu}-{turn}"))
-    os.sched_setaffinity(0, {cpu})
+    with suppress(OSError):
+        return next(cpu for turn in count() for cpu in cpus if _is_claimed(Path(claims) / f"cpu-{cpu}-{turn}"))
+    return None
+
+
+def settle_on(cpu: int | None) -> None:
+    """Lets this thread and those that it starts push nobody aside, and keep to `cpu`; unless a sandbox forbids it."""
+    with suppress(OSError):
+        if hasattr(os, "SCHED_BATCH"):  # who wakes waits until the one that runs has done its turn
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    with suppress(OSError):
+        if cpu is not None:
+            os.sched_setaffinity(0, {cpu})
 
 
 def _is_claimed(file: Path) -> bool:

@@ -18,9 +18,13 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from deploy.newborn import end_newborns_when_told
-from deploy.own_cpu import settle_on_cpus
+from deploy.own_cpu import own_cpu, settle_on
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
     from app.services.queues import MessageQueue
 
 STOP_SECONDS = 30  # longer than the longest wait of a pop, as under gunicorn
@@ -63,7 +67,7 @@ def _address(host: str) -> str:
 
 def load(metrics: str, *, workers: int) -> Any:
     """The app of a worker, which is minded by a thread of its own."""
-    settle_on_cpus(metrics, workers=workers)
+    settle_on(None)
     from app.web import afterwards  # noqa: PLC0415 - not before the settings of its metrics are made
     from wsgi import app  # noqa: PLC0415
 
@@ -78,7 +82,20 @@ def load(metrics: str, *, workers: int) -> Any:
     for name in [name for name in os.environ if name.startswith("PULPO_")]:
         del os.environ[name]  # granian hands all of them to each request, secrets among them
     Finalize(None, afterwards.work_off, exitpriority=0)  # a worker of multiprocessing ends without atexit
-    return app
+    return _by_settled_threads(app, own_cpu(metrics, workers=workers))
+
+
+def _by_settled_threads(app: WSGIApplication, cpu: int | None) -> WSGIApplication:
+    """`app`, by threads that keep to `cpu`. What speaks HTTP goes where it can: it needs no lock of Python's."""
+    settled = threading.local()
+
+    def run(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if not hasattr(settled, "cpu"):
+            settle_on(cpu)
+            settled.cpu = cpu
+        return app(environ, start_response)
+
+    return run
 
 
 def _mind(told: socket.socket, _kept_open: socket.socket, queues: MessageQueue) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import httpx
 import psutil
 import pytest
 
@@ -44,13 +45,15 @@ def test_workers_that_leave_a_cpu_free_go_where_they_can() -> None:
 
 
 def workers_of(service: Service) -> list[tuple[set[int], psutil.Process]]:
-    """The processes with a thread that may not go everywhere, and where their threads may go."""
+    """The processes with threads that may not go everywhere, and where these may go."""
+    httpx.get(f"{service.url}/health/live")  # granian's threads settle when they first answer
     found = []
     for process in service.processes():
         try:
             threads = [os.sched_getaffinity(thread.id) for thread in process.threads()]
         except (OSError, psutil.Error):
             continue
-        if any(cpus != set(CPUS) for cpus in threads):
-            found.append((set.union(*threads), process))
+        settled = [cpus for cpus in threads if cpus != set(CPUS)]
+        if settled:
+            found.append((set.union(*settled), process))
     return sorted(found, key=lambda worker: sorted(worker[0]))
