@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 import httpx
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.service import Service
 
@@ -111,6 +111,15 @@ def enter(page: Page, service: Service, place: str = "", username: str = "admin"
     admin_password = (service.data_dir / "admin-password").read_text().strip()
     log_in(page, username, admin_password if username == "admin" else PASSWORD)
     expect(page.get_by_role("button", name="Log out")).to_be_visible()
+
+
+def held_in(held: list[Route]) -> Callable[[Route], None]:
+    """Keeps requests in `held`, unanswered."""
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    return hold
 
 
 def notice(page: Page, text: str) -> None:

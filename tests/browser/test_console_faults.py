@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.console import PASSWORD, Api, enter
+from tests.browser.console import PASSWORD, Api, enter, held_in
 from tests.service import Service
-
-
-def held_in(held: list[Route]) -> Callable[[Route], None]:
-    """Keeps requests in `held`, unanswered."""
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    return hold
 
 
 @pytest.mark.parametrize("by", ["a double click", "a held Enter"])

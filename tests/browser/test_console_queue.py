@@ -6,9 +6,9 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.console import EVIL, Api, enter, load, notice, tile
+from tests.browser.console import EVIL, Api, enter, held_in, load, notice, tile
 from tests.service import Service
 
 
@@ -312,3 +312,34 @@ def test_a_part_of_a_queue_has_an_address_of_its_own(page: Page, service: Servic
     enter(page, service, f"#/queues/one.linked/{tab}")
     tabs = page.get_by_role("navigation", name="Parts of the queue")
     expect(tabs.locator("[aria-current=page]")).to_have_attribute("href", f"#/queues/one.linked/{tab}")
+
+
+def test_a_late_ack_does_not_wipe_a_message_popped_since(page: Page, service: Service, api: Api) -> None:
+    api.push("one.late-ack", "the first", "the second")
+    enter(page, service, "#/queues/one.late-ack/try")
+    page.get_by_role("button", name="Pop", exact=True).click()
+    expect(page.get_by_label("The message")).to_have_text('"the first"')
+    held: list[Route] = []
+    page.route("**/ack", held_in(held))
+    page.get_by_role("button", name="Ack: done").click()
+    page.get_by_label("How").select_option("Take it out")
+    page.get_by_role("button", name="Pop", exact=True).click()
+    expect(page.get_by_label("The message")).to_have_text('"the second"')
+    with page.expect_response("**/ack"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    expect(page.get_by_label("The message")).to_have_text('"the second"')
+
+
+def test_a_message_is_settled_in_one_way_only(page: Page, service: Service, api: Api) -> None:
+    api.push("one.settled-once", 1)
+    enter(page, service, "#/queues/one.settled-once/try")
+    page.get_by_role("button", name="Pop", exact=True).click()
+    held: list[Route] = []
+    page.route(re.compile("/n?ack$"), held_in(held))
+    page.get_by_role("button", name="Ack: done").click()
+    page.get_by_role("button", name="Give it back").click(force=True)
+    page.wait_for_timeout(300)
+    assert [route.request.url.rpartition("/")[2] for route in held] == ["ack"]
+    held[0].continue_()
+    expect(page.get_by_text("Acked. It is gone.")).to_be_visible()

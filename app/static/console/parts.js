@@ -45,10 +45,14 @@ export function notify(text, { isTrouble = false } = {}) {
   if (!isTrouble) setTimeout(() => notice.remove(), NOTICE_MS);
 }
 
-/** Does `work` with `button` out of use; tells of a refusal. Gives what `work` gives, undefined if it was refused. */
-export async function attempt(button, work) {
-  if (button?.getAttribute("aria-disabled") === "true") return undefined;
-  button?.setAttribute("aria-disabled", "true"); // it keeps the focus
+/**
+ * Does `work` with `pressed`, and the buttons beside it, out of use; tells of a refusal. Gives what `work` gives, undefined
+ * if it was refused.
+ */
+export async function attempt(pressed, work) {
+  if (isBusy(pressed)) return undefined;
+  const group = pressed ? (pressed.closest(".actions, .tools")?.querySelectorAll("button") ?? [pressed]) : [];
+  for (const each of group) each.setAttribute("aria-disabled", "true"); // they keep the focus
   try {
     return await work();
   } catch (error) {
@@ -56,13 +60,17 @@ export async function attempt(button, work) {
     if (error.status !== 401) notify(said(error), { isTrouble: true });
     return undefined;
   } finally {
-    button?.removeAttribute("aria-disabled");
+    for (const each of group) each.removeAttribute("aria-disabled");
   }
+}
+
+function isBusy(node) {
+  return node?.getAttribute("aria-disabled") === "true";
 }
 
 export function button(text, onClick, kind = "") {
   const node = h("button", { type: "button", class: kind }, text);
-  node.addEventListener("click", () => onClick(node));
+  node.addEventListener("click", () => isBusy(node) || onClick(node));
   return node;
 }
 

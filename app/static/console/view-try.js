@@ -97,6 +97,7 @@ function popCard({ queue, changed }) {
   );
   const submit = h("button", { type: "submit", class: "first" }, t("pop.submit"));
   const result = h("div", { class: "result" });
+  let popped = null; // the message that the result shows
   const form = h(
     "form",
     { class: "card" },
@@ -121,6 +122,7 @@ function popCard({ queue, changed }) {
   });
 
   function draw(message) {
+    popped = message;
     if (message.id === null) {
       fill(result, h("p", { class: "note" }, t("pop.none")));
       return;
@@ -130,17 +132,20 @@ function popCard({ queue, changed }) {
       result,
       h("p", {}, line),
       whole(message),
-      message.receipt ? settling(message) : h("p", { class: "hint" }, t("pop.taken")),
+      message.receipt ? settling() : h("p", { class: "hint" }, t("pop.taken")),
     );
   }
 
-  function settling({ receipt, lease_expires_at: end }) {
+  function settling() {
+    const mine = popped;
+    const { receipt, lease_expires_at: end } = mine;
     const settle = (pressed, work, words) =>
       attempt(pressed, async () => {
         await work();
+        changed();
+        if (popped !== mine) return; // another was popped meanwhile, and may be nowhere but here
         fill(result, h("p", { class: "note" }, words));
         submit.focus();
-        changed();
       });
     return h(
       "div",
