@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import NewPage
-from tests.browser.console import PASSWORD, Api, enter, log_in, open_console
+from tests.browser.console import PASSWORD, Api, enter, held_in, log_in, notice, open_console
 from tests.service import Service
 
 pytestmark = pytest.mark.usefixtures("api")
@@ -113,3 +113,26 @@ def test_a_tab_that_was_doubled_ends_with_the_other(new_page: NewPage, service: 
     expect(first.get_by_role("heading", name="Log in to Pulpo")).to_be_visible()
     second.get_by_role("link", name="Queues").first.click()
     expect(second.get_by_text("Your session has ended")).to_be_visible(timeout=10_000)
+
+
+def test_a_logout_that_was_refused_ends_the_session_here_and_is_told(
+    page: Page, service: Service, refusals: set[int]
+) -> None:
+    refusals.add(503)
+    enter(page, service)
+    page.route("**/logout", lambda route: route.fulfill(status=503, json={"code": "store-unavailable"}))
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in to Pulpo")).to_be_visible()
+    notice(page, "Pulpo did not revoke the token")
+
+
+def test_a_logout_does_not_wait_for_the_service(page: Page, service: Service) -> None:
+    enter(page, service)
+    token = page.evaluate("sessionStorage.getItem('pulpo.token')")
+    held: list[Route] = []
+    page.route("**/logout", held_in(held))
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in to Pulpo")).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0
+    assert held[0].request.headers["authorization"] == f"Bearer {token}"
+    held[0].continue_()

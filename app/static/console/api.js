@@ -16,15 +16,16 @@ export class Problem extends Error {
 }
 
 /**
- * One call. `body`: a value for JSON, or a text with `type`. Gives `{data, tag}`; with `exact` the numbers of the answer
- * are written as they were sent. Throws Problem, or an AbortError if `signal` aborts.
+ * One call. `body`: a value for JSON, or a text with `type`; `last`: the token to call with, of a session that has ended.
+ * Gives `{data, tag}`; with `exact` the numbers of the answer are written as they were sent. Throws Problem, or an
+ * AbortError if `signal` aborts.
  */
-async function call(method, path, { query = {}, body, type, headers = {}, signal, exact = false } = {}) {
+async function call(method, path, { query = {}, body, type, headers = {}, signal, exact = false, last = null } = {}) {
   const url = new URL(path, BASE);
   for (const [name, value] of Object.entries(query)) {
     if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, value);
   }
-  const mine = token();
+  const mine = last ?? token();
   const sent = { ...headers };
   if (mine) sent.Authorization = `Bearer ${mine}`;
   if (body !== undefined) sent["Content-Type"] = type ?? "application/json";
@@ -37,6 +38,7 @@ async function call(method, path, { query = {}, body, type, headers = {}, signal
     credentials: "omit",
     cache: "no-store",
     redirect: "error",
+    keepalive: last !== null, // whoever logs out may close the tab at once
     referrerPolicy: "no-referrer",
   };
   let response, text;
@@ -47,10 +49,12 @@ async function call(method, path, { query = {}, body, type, headers = {}, signal
     if (signal?.aborted) throw error;
     throw new Problem();
   }
+  // Nobody hears what was answered to somebody who was here before.
+  if (last === null && token() !== mine) throw new Problem({ status: 401, code: "unauthenticated" });
   if (!response.ok) {
     const problem = problemOf(response, text);
     if (response.status === 401) end(mine);
-    if (response.status === 403 && path !== "me") session.dispatchEvent(new Event("forbidden")); // who hears it asks me
+    if (response.status === 403 && path !== "me" && last === null) session.dispatchEvent(new Event("forbidden")); // who hears it asks me
     throw problem;
   }
   const data = exact ? parsed(text, parseExact) : parsed(text);
@@ -100,19 +104,18 @@ export async function login(username, password) {
   begin(answer.access_token);
 }
 
-/** Ends the token here, and at the API if it can be reached. */
+/** Ends the session here at once, then the token at the API; throws Problem if that may still be good there. */
 export async function logout() {
-  const mine = token();
+  const last = token();
+  end(last);
   try {
-    await call("POST", "logout");
+    await call("POST", "logout", { last });
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-  } finally {
-    end(mine);
+    if (error.status !== 401) throw error;
   }
 }
 
-export const me = (signal) => data("GET", "me", { signal });
+export const me = () => data("GET", "me");
 
 /** The queues that the caller may count, a thousand to a request: `{all, isCut}`, cut after ten thousand. */
 export async function queues(signal) {

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { fill, h, mark, write } from "./dom.js";
 import { age } from "./format.js";
 import { forget } from "./history.js";
-import { button, empty, icon, said } from "./parts.js";
+import { button, empty, icon, notify, said } from "./parts.js";
 import { isAdmin } from "./rights.js";
 import { place, toAudit, toQueues } from "./router.js";
 import { remember, session, token, whoAmI } from "./session.js";
@@ -72,20 +72,21 @@ function login(why) {
 
 async function leave() {
   isLeaving = true;
+  const revoked = api.logout(); // shows the login before it waits
+  isLeaving = false;
   try {
-    await api.logout();
-  } finally {
-    isLeaving = false;
+    await revoked;
+  } catch (error) {
+    if (!(error instanceof api.Problem)) throw error;
+    notify(t("logout.failed"), { isTrouble: true });
   }
 }
 
 /** Rights may have changed since: what is shown has to follow. */
 async function askWhoIAm() {
-  const [before, mine] = [JSON.stringify(whoAmI()), token()];
+  const before = JSON.stringify(whoAmI());
   try {
-    const who = await api.me();
-    if (token() !== mine) return; // they have left, and somebody else may be here
-    remember(who);
+    remember(await api.me());
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
     return; // whoever is refused next asks again

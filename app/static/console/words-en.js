@@ -10,6 +10,7 @@ export default {
   "login.wrong": "Name or password is wrong.",
   "login.wait": "Too many tries. Try again in {age}.",
   "login.again": "Your session has ended. Log in again to go on where you were.",
+  "logout.failed": "You are logged out here, but Pulpo did not revoke the token: it stays good until it runs out.",
   "enter.again": "Try again",
 
   "top.label": "Main",

@@ -10,6 +10,7 @@ export default {
   "login.wrong": "El nombre o la contraseña no son correctos.",
   "login.wait": "Demasiados intentos. Vuelve a probar en {age}.",
   "login.again": "Tu sesión ha terminado. Inicia sesión de nuevo para seguir donde estabas.",
+  "logout.failed": "Has cerrado la sesión aquí, pero Pulpo no anuló el token: vale hasta que caduque.",
   "enter.again": "Volver a probar",
 
   "top.label": "Principal",
