@@ -179,3 +179,59 @@ def test_the_row_that_has_the_focus_keeps_it_when_rows_change_places(page: Page,
     api.push("focus.one", *range(9))
     expect(names).to_have_text(["focus.one", "focus.two"], timeout=10_000)
     expect(page.get_by_role("link", name="focus.one")).to_be_focused()
+
+
+def purge(page: Page, queue: str) -> None:
+    page.get_by_role("button", name="Purge").click()
+    page.get_by_label(f"Type {queue}").fill(queue)
+    page.get_by_role("dialog").get_by_role("button", name="Purge").click()
+
+
+def test_nothing_is_told_on_the_login_of_what_was_begun_before(page: Page, service: Service, api: Api) -> None:
+    api.push("faults.left", 1)
+    enter(page, service, "#/queues/faults.left/settings")
+    held: list[Route] = []
+    page.route("**/purge?*", held_in(held))
+    purge(page, "faults.left")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in to Pulpo")).to_be_visible()
+    with page.expect_response("**/purge?*"):
+        held[0].fulfill(json={"purged": 1, "remaining": 0})
+    page.wait_for_timeout(300)
+    expect(page.locator("#notices")).to_be_empty()
+
+
+def test_a_late_delete_leaves_whoever_went_on_where_they_are(page: Page, service: Service, api: Api) -> None:
+    api.push("faults.slowly-deleted", 1)
+    api.push("faults.gone-on-to", 1)
+    enter(page, service, "#/queues/faults.slowly-deleted/try")
+    held: list[Route] = []
+    page.route("**/queues/faults.slowly-deleted?confirm=*", held_in(held))
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_label("Type faults.slowly-deleted").fill("faults.slowly-deleted")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.evaluate("location.hash = '#/queues/faults.gone-on-to/try'")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("faults.gone-on-to")
+    held[0].continue_()
+    expect(page.locator("#notices")).to_contain_text("faults.slowly-deleted is deleted.")
+    page.wait_for_timeout(300)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("faults.gone-on-to")
+
+
+def test_a_view_that_has_ended_asks_for_nothing(page: Page, service: Service, api: Api) -> None:
+    api.push("faults.ended", 1)
+    api.kill_off("faults.ended", 1, "by hand")
+    enter(page, service, "#/queues/faults.ended/dead")
+    held: list[Route] = []
+    page.route("**/redrive", held_in(held))
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Redrive chosen (1)").click()
+    with page.expect_response("**/logout"):
+        page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in to Pulpo")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with page.expect_response("**/redrive"):
+        held[0].fulfill(json={"moved": 1, "remaining": 0})
+    page.wait_for_timeout(500)
+    assert asked == []

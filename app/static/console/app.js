@@ -18,7 +18,7 @@ const [top, main, skip] = ["top", "main", "skip"].map((id) => document.getElemen
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 const status = h("p", { class: "status", role: "status" });
 
-let endView = () => {};
+let viewing = new AbortController(); // ends with the view
 let shown = null; // the place that is shown, and how to turn to another part of it
 let isLeaving = false;
 
@@ -101,11 +101,16 @@ function redraw() {
 }
 
 function leaveView(...instead) {
-  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
-  endView();
-  endView = () => {};
+  closeDialogs();
+  viewing.abort();
+  viewing = new AbortController();
   shown = null;
   fill(main, instead);
+}
+
+/** What was asked about one place is called off in another. */
+function closeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
 }
 
 /** Shows what the address names. */
@@ -114,6 +119,7 @@ function show() {
   const wanted = place();
   document.title = `${wanted.queue ?? (wanted.view === "audit" ? t("audit.title") : t("queues.title"))} · Pulpo`;
   if (shown?.queue && shown.queue === wanted.queue) {
+    closeDialogs();
     shown.turn(wanted.tab);
     return;
   }
@@ -121,11 +127,10 @@ function show() {
   leaveView();
   tell(null);
   if (wanted.view === "queue") {
-    const { end, turn } = queueView(main, wanted, tell);
-    endView = end;
-    shown = { ...wanted, turn };
+    shown = { ...wanted, turn: queueView(main, wanted, tell, viewing.signal) };
   } else {
-    endView = wanted.view === "audit" ? auditView(main) : queuesView(main, tell);
+    if (wanted.view === "audit") auditView(main, viewing.signal);
+    else queuesView(main, tell, viewing.signal);
     shown = wanted;
   }
   for (const link of top.querySelectorAll("nav a")) {

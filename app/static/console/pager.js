@@ -7,22 +7,23 @@ import { t } from "./words.js";
 
 /**
  * `ask({limit, cursor}, signal)` gives a page, `draw(page)` shows it and gives how many it holds; a queue that is not there
- * has a page without `messages`. Gives the buttons as `node`, `first()` to load the first page, and `end()`.
- * A load takes the place of one that is under way, so that what is shown is what was asked for last.
+ * has a page without `messages`. Gives the buttons as `node`, and `first()` to load the first page; nothing is loaded once
+ * `signal` has aborted. A load takes the place of one that is under way, so that what is shown is what was asked for last.
  */
-export function pager({ limit, ask, draw, words: [backward, onward] }) {
+export function pager({ limit, ask, draw, words: [backward, onward], signal: ended }) {
   const where = h("span", { class: "where" });
   const back = button(backward, () => load(cursors.slice(0, -1)));
   const forward = button(onward, () => load([...cursors, next]));
   const node = h("nav", { class: "pages", "aria-label": t("page.label") }, back, where, forward);
-  let controller = new AbortController();
+  let loading = new AbortController();
   let cursors = [""]; // of the pages up to this one
   let next = null;
 
   function load(wanted) {
-    controller.abort();
-    controller = new AbortController();
-    const { signal } = controller;
+    loading.abort();
+    loading = new AbortController();
+    const signal = AbortSignal.any([ended, loading.signal]);
+    if (signal.aborted) return undefined;
     return attempt(null, async () => {
       let page;
       try {
@@ -43,5 +44,5 @@ export function pager({ limit, ask, draw, words: [backward, onward] }) {
     });
   }
 
-  return { node, first: () => load([""]), end: () => controller.abort() };
+  return { node, first: () => load([""]) };
 }

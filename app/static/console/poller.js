@@ -8,46 +8,43 @@ const MOST_REST_MS = 60_000;
 const MOST_HEED_MS = 3_600_000; // of Retry-After; a timer of more than 24 days would end at once
 
 /**
- * Runs `ask(signal)` until `stop()`. `tell` hears {state: "live" | "waiting" | "stopped", seconds, problem} after each.
+ * Runs `ask()` until `signal` aborts. `tell` hears {state: "live" | "waiting" | "stopped", seconds, problem} after each.
  * A Problem that `ask` throws slows it down (Retry-After is heeded); 401 ends it. Another error does, too: what is shown
  * would be old, and nobody would be told.
  */
 export class Poller {
   #ask;
   #tell;
-  #controller = new AbortController();
+  #signal;
   #timer = 0;
   #asking = false;
   #failures = 0;
   #onVisible = () => this.soon();
 
-  constructor(ask, tell) {
+  constructor(ask, tell, signal) {
     this.#ask = ask;
     this.#tell = tell;
-    document.addEventListener("visibilitychange", this.#onVisible);
+    this.#signal = signal;
+    document.addEventListener("visibilitychange", this.#onVisible, { signal });
+    signal.addEventListener("abort", () => clearTimeout(this.#timer));
     this.soon();
   }
 
   /** Asks now, unless it is asking or the page is hidden. */
   soon() {
-    if (this.#asking || document.hidden || this.#controller.signal.aborted) return;
+    if (this.#asking || document.hidden || this.#signal.aborted) return;
     clearTimeout(this.#timer);
     this.#run();
   }
 
-  stop() {
-    this.#controller.abort();
-    clearTimeout(this.#timer);
-    document.removeEventListener("visibilitychange", this.#onVisible);
-  }
-
   async #run() {
-    const { signal } = this.#controller;
+    const signal = this.#signal;
     const started = performance.now();
     let rest;
     this.#asking = true;
     try {
-      await this.#ask(signal);
+      await this.#ask();
+      if (signal.aborted) return;
       this.#failures = 0;
       rest = Math.max(REST_MS, SHARE * (performance.now() - started));
       this.#tell({ state: "live", seconds: Math.round(rest / 1000) });

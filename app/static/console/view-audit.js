@@ -10,12 +10,12 @@ import { t } from "./words.js";
 
 const LIMIT = 50;
 
-/** Shows the log in `main`; gives what ends it. */
-export function auditView(main) {
+/** Shows the log in `main` until `signal` aborts. */
+export function auditView(main, signal) {
   const head = h("div", { class: "head" }, h("h1", {}, t("audit.title")));
   if (!isAdmin()) {
     fill(main, head, empty(t("audit.forbidden")));
-    return () => {};
+    return;
   }
   const asked = {
     actor: field(t("audit.actor"), h("input", { type: "search", autocomplete: "off", maxlength: "128" })),
@@ -57,12 +57,13 @@ export function auditView(main) {
   const nothing = h("div");
   const pages = pager({
     limit: LIMIT,
-    ask: (where, signal) => {
+    ask: (where, loading) => {
       const filter = Object.entries(asked).map(([name, { control }]) => [name, control.value.trim()]);
-      return api.audit({ ...Object.fromEntries(filter), ...where }, signal);
+      return api.audit({ ...Object.fromEntries(filter), ...where }, loading);
     },
     draw,
     words: [t("page.newer"), t("page.older")],
+    signal,
   });
   fill(main, head, form, table, nothing, pages.node);
   form.addEventListener("submit", (event) => {
@@ -70,7 +71,6 @@ export function auditView(main) {
     pages.first();
   });
   pages.first();
-  return pages.end;
 
   function draw({ entries }) {
     fill(

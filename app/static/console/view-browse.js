@@ -11,7 +11,7 @@ import { t } from "./words.js";
 const LIMIT = 25;
 
 /** Shows the messages of `queue` in `part`. */
-export function browseView(part, { queue }) {
+export function browseView(part, { queue, signal }) {
   const state = select([
     ["ready", t("state.ready")],
     ["delayed", t("state.delayed")],
@@ -21,16 +21,16 @@ export function browseView(part, { queue }) {
   const list = h("ul", { class: "messages" });
   const pages = pager({
     limit: LIMIT,
-    ask: (where, signal) => api.browse(queue, { state: state.value, ...where }, signal),
+    ask: (where, loading) => api.browse(queue, { state: state.value, ...where }, loading),
     draw,
     words: [t("page.back"), t("page.forward")],
+    signal,
   });
   const again = button(t("browse.again"), pages.first);
   const hint = h("span", { class: "hint" }, t("browse.hint"));
   fill(part, h("div", { class: "tools" }, state, again, hint), list, pages.node);
   state.addEventListener("change", pages.first);
   pages.first();
-  return pages.end;
 
   function draw({ messages }) {
     const rows = messages.map((each) => h("li", {}, openable(each, head(each))));

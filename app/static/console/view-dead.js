@@ -13,16 +13,17 @@ const LIMIT = 25;
 const REASONS = { "max-attempts": "reason.max-attempts", rejected: "reason.rejected", expired: "reason.expired" };
 
 /** Shows the dead letters of `queue` in `part`; `changed` is called when some went. */
-export function deadView(part, { queue, changed }) {
+export function deadView(part, { queue, changed, signal }) {
   const mayManage = may("manage", queue);
   const reason = select([["", t("reason.any")], ...Object.entries(REASONS).map(([value, label]) => [value, t(label)])]);
   reason.setAttribute("aria-label", t("dead.reason"));
   const list = h("ul", { class: "messages" });
   const pages = pager({
     limit: LIMIT,
-    ask: (where, signal) => api.dead(queue, { reason: reason.value, ...where }, signal),
+    ask: (where, loading) => api.dead(queue, { reason: reason.value, ...where }, loading),
     draw,
     words: [t("page.back"), t("page.forward")],
+    signal,
   });
   const again = button(t("browse.again"), pages.first);
   const some = button(t("dead.redrive-some", { n: 0 }), onSome);
@@ -32,7 +33,6 @@ export function deadView(part, { queue, changed }) {
   fill(part, h("div", { class: "tools" }, reason, again, mayManage ? [some, all] : null), list, pages.node);
   reason.addEventListener("change", pages.first);
   pages.first();
-  return pages.end;
 
   function draw({ messages: letters }) {
     held = letters.length;
@@ -109,6 +109,7 @@ export function deadView(part, { queue, changed }) {
   }
 
   async function after() {
+    if (signal.aborted) return;
     changed();
     await pages.first();
     again.focus(); // the row that had the focus may be gone

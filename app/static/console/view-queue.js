@@ -23,8 +23,8 @@ const TABS = {
   settings: { label: "tab.settings", view: settingsView, needs: ["count"] },
 };
 
-/** Shows `queue` in `main`, with its part `tab`; gives what ends it, and what changes the part. */
-export function queueView(main, { queue, tab }, tell) {
+/** Shows `queue` in `main` until `signal` aborts, with its part `tab`; gives what changes the part. */
+export function queueView(main, { queue, tab }, tell, signal) {
   const mayManage = may("manage", queue);
   const badges = h("span", { class: "badges" });
   const resume = button(t("queue.resume"), (pressed) => act(resumeQueue, pressed));
@@ -56,7 +56,7 @@ export function queueView(main, { queue, tab }, tell) {
     part,
   );
 
-  let endPart = () => {};
+  let showing = new AbortController(); // ends with the part
   const there = Object.entries(TABS).filter(([, { needs }]) => needs.some((action) => may(action, queue)));
   const links = there.map(([name, { label }]) => [name, h("a", { href: toQueue(queue, name) }, t(label))]);
   fill(
@@ -64,26 +64,21 @@ export function queueView(main, { queue, tab }, tell) {
     links.map(([, link]) => link),
   );
 
-  const poller = figures && new Poller(look, hear);
+  const poller = figures && new Poller(look, hear, signal);
   const context = { queue, changed: () => poller?.soon() };
   turn(tab);
-  return { end, turn };
-
-  function end() {
-    poller?.stop();
-    endPart();
-  }
+  return turn;
 
   function turn(wanted) {
     const name = there.some(([each]) => each === wanted) ? wanted : there[0]?.[0];
     for (const [each, link] of links) mark(link, "aria-current", each === name ? "page" : null);
-    endPart();
-    endPart = () => {};
+    showing.abort();
+    showing = new AbortController();
     if (name === undefined) fill(part, empty(t("queue.nothing-allowed")));
-    else endPart = TABS[name].view(part, context) ?? endPart;
+    else TABS[name].view(part, { ...context, signal: AbortSignal.any([signal, showing.signal]) });
   }
 
-  async function look(signal) {
+  async function look() {
     const { data } = await api.queue(queue, signal);
     addOne(queue, data.counts, data.totals);
     fill(trouble, []);
@@ -101,12 +96,12 @@ export function queueView(main, { queue, tab }, tell) {
   }
 
   async function act(action, pressed) {
-    if (!(await action(queue, pressed))) return;
+    if (!(await action(queue, pressed)) || signal.aborted) return;
     poller?.soon();
     if (action === purgeQueue) turn(links.find(([, link]) => link.getAttribute("aria-current"))?.[0]);
   }
 
   async function onDelete(pressed) {
-    if (await deleteQueue(queue, pressed)) go(toQueues());
+    if ((await deleteQueue(queue, pressed)) && !signal.aborted) go(toQueues());
   }
 }

@@ -40,8 +40,8 @@ const TILES = [
 // As somebody left it, for when they come back.
 const shown = { search: "", filter: "all", sort: "queue", isDescending: false, page: 0 };
 
-/** Shows the queues in `main`; gives what ends it. `tell` hears how the asking goes. */
-export function queuesView(main, tell) {
+/** Shows the queues in `main` until `signal` aborts. `tell` hears how the asking goes. */
+export function queuesView(main, tell, signal) {
   let all = [];
   let isCut = false;
   let isFirst = true;
@@ -104,14 +104,15 @@ export function queuesView(main, tell) {
     show({ sort: id, isDescending: way === "down", page: 0 });
   });
 
-  const poller = new Poller(async (signal) => {
+  async function look() {
     ({ all, isCut } = await api.queues(signal));
     addAll(all);
     isFirst = false;
     draw();
-  }, tell);
+  }
+
   draw();
-  return () => poller.stop();
+  new Poller(look, tell, signal);
 
   function show(change) {
     Object.assign(shown, change);

@@ -22,22 +22,20 @@ const FIELDS = [
 ];
 
 /** Shows the settings of `queue` in `part`. */
-export function settingsView(part, { queue, changed }) {
+export function settingsView(part, { queue, changed, signal }) {
   const mayManage = may("manage", queue);
-  const controller = new AbortController();
   let known = null;
   let tag = null;
   load();
-  return () => controller.abort();
 
   async function load() {
     await attempt(null, async () => {
       try {
-        const answer = await api.queue(queue, controller.signal);
+        const answer = await api.queue(queue, signal);
         [known, tag] = [answer.data.settings, answer.tag];
         draw();
       } catch (error) {
-        if (controller.signal.aborted) return;
+        if (signal.aborted) return;
         if (error.code !== "queue-not-found") throw error;
         fill(part, empty(t("problem.queue-not-found")));
       }
@@ -79,10 +77,11 @@ export function settingsView(part, { queue, changed }) {
     await attempt(submit, async () => {
       try {
         const answer = await api.change(queue, patch, tag);
+        notify(t("settings.saved"));
+        if (signal.aborted) return;
         [known, tag] = [answer.data.settings, answer.tag];
         draw();
         part.querySelector("button[type=submit]").focus();
-        notify(t("settings.saved"));
         changed();
       } catch (error) {
         if (!showFaults(error, fields)) throw error;
