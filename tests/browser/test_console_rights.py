@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.console import PASSWORD, Api, enter, tile
+from tests.browser.console import PASSWORD, Api, enter, notice, tile
 from tests.service import Service
 
 QUEUE = "rights.orders"
@@ -123,3 +123,34 @@ def test_rights_that_were_taken_meanwhile_take_their_controls_along(
     expect(page.get_by_role("button", name="Purge")).to_have_count(0)
     expect(page.get_by_role("link", name="Audit log")).to_have_count(0)
     assert PASSWORD not in page.content()
+
+
+def test_who_may_only_manage_has_every_control_for_it(page: Page, service: Service, api: Api) -> None:
+    api.push("rights.managed", 1, 2)
+    api.kill_off("rights.managed", 2, "by hand")
+    api.post("/queues/rights.managed/pause", {"operation": "push"})
+    api.add_user("manager", permissions=("manage:rights.managed",))
+    enter(page, service, "#/queues/rights.managed", "manager")
+    assert tabs(page) == ["Dead letters", "Settings"]
+    assert controls(page) == ["Resume", "Pause", "Purge", "Delete", "Redrive all"]
+    page.get_by_role("button", name="Resume").click()
+    notice(page, "Resumed.")
+    assert api.get("/queues/rights.managed")["paused"] == {}
+    page.get_by_role("button", name="Redrive all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Redrive").click()
+    notice(page, "Redriven: 2. Left: 0.")
+
+
+def test_who_may_change_the_settings_but_not_see_them_changes_what_they_fill_in(
+    page: Page, service: Service, api: Api
+) -> None:
+    api.put("/queues/rights.set", {"ttl": 60, "lease": 40})
+    api.add_user("setter", permissions=("manage:rights.set",))
+    enter(page, service, "#/queues/rights.set/settings", "setter")
+    expect(page.get_by_text("What is left empty stays as it is.")).to_be_visible()
+    expect(page.get_by_label("Lease (s)")).to_have_value("")
+    page.get_by_label("Attempts at most").fill("9")
+    page.get_by_role("button", name="Save").click()
+    notice(page, "Saved.")
+    settings = api.get("/queues/rights.set")["settings"]
+    assert (settings["ttl"], settings["lease"], settings["max_attempts"]) == (60, 40, 9)

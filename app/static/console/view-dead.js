@@ -12,9 +12,9 @@ import { t } from "./words.js";
 const LIMIT = 25;
 const REASONS = { "max-attempts": "reason.max-attempts", rejected: "reason.rejected", expired: "reason.expired" };
 
-/** Shows the dead letters of `queue` in `part`; `changed` is called when some went. */
+/** Shows the dead letters of `queue` in `part`, or only their redrive; `changed` is called when some went. */
 export function deadView(part, { queue, changed, signal }) {
-  const mayManage = may("manage", queue);
+  const [mayPeek, mayManage] = [may("peek", queue), may("manage", queue)];
   const reason = select([["", t("reason.any")], ...Object.entries(REASONS).map(([value, label]) => [value, t(label)])]);
   reason.setAttribute("aria-label", t("dead.reason"));
   const list = h("ul", { class: "messages" });
@@ -30,6 +30,10 @@ export function deadView(part, { queue, changed, signal }) {
   const all = button(t("dead.redrive-all"), onAll, "first");
   const picked = new Set();
   let held = 0;
+  if (!mayPeek) {
+    fill(part, h("div", { class: "tools" }, reason, all), h("p", { class: "hint" }, t("dead.unseen")));
+    return;
+  }
   fill(part, h("div", { class: "tools" }, reason, again, mayManage ? [some, all] : null), list, pages.node);
   reason.addEventListener("change", pages.first);
   pages.first();
@@ -111,6 +115,7 @@ export function deadView(part, { queue, changed, signal }) {
   async function after() {
     if (signal.aborted) return;
     changed();
+    if (!mayPeek) return;
     await pages.first();
     again.focus(); // the row that had the focus may be gone
   }

@@ -18,65 +18,31 @@ import { t } from "./words.js";
 
 const TABS = {
   messages: { label: "tab.messages", view: browseView, needs: ["peek"] },
-  dead: { label: "tab.dead", view: deadView, needs: ["peek"] },
+  dead: { label: "tab.dead", view: deadView, needs: ["peek", "manage"] },
   try: { label: "tab.try", view: tryView, needs: ["push", "pop"] },
-  settings: { label: "tab.settings", view: settingsView, needs: ["count"] },
+  settings: { label: "tab.settings", view: settingsView, needs: ["count", "manage"] },
 };
 
 /** Shows `queue` in `main` until `signal` aborts, with its part `tab`; gives what changes the part. */
 export function queueView(main, { queue, tab }, tell, signal) {
-  const mayManage = may("manage", queue);
   const badges = h("span", { class: "badges" });
-  const resume = button(t("queue.resume"), (pressed) => act(resumeQueue, pressed));
-  const actions = h("div", { class: "actions" });
-  if (mayManage) {
-    resume.hidden = true;
-    actions.append(
-      resume,
-      button(t("queue.pause"), (pressed) => act(pauseQueue, pressed)),
-      button(t("queue.purge"), (pressed) => act(purgeQueue, pressed)),
-      button(t("queue.delete"), onDelete, "risky"),
-    );
-  }
-  const figures = may("count", queue) ? figuresOf(queue) : null;
   const trouble = h("div");
-  const tabs = h("nav", { class: "tabs", "aria-label": t("tab.label") });
-  const part = h("section", { class: "part" });
+  const figures = may("count", queue) ? figuresOf(queue) : null;
+  const parts = partsOf(queue, changed, signal);
+  const actions = actionsOf(queue, { changed, emptied, signal });
+  const title = h("h1", {}, queue, badges);
+  const up = h("a", { class: "up", href: toQueues() }, `← ${t("queues.title")}`);
   fill(
     main,
-    h(
-      "div",
-      { class: "head" },
-      h("div", {}, h("a", { class: "up", href: toQueues() }, `← ${t("queues.title")}`), h("h1", {}, queue, badges)),
-      actions,
-    ),
+    h("div", { class: "head" }, h("div", {}, up, title), actions.node),
     trouble,
     figures?.node ?? h("p", { class: "note" }, t("queue.no-count")),
-    tabs,
-    part,
+    parts.tabs,
+    parts.node,
   );
-
-  let showing = new AbortController(); // ends with the part
-  const there = Object.entries(TABS).filter(([, { needs }]) => needs.some((action) => may(action, queue)));
-  const links = there.map(([name, { label }]) => [name, h("a", { href: toQueue(queue, name) }, t(label))]);
-  fill(
-    tabs,
-    links.map(([, link]) => link),
-  );
-
   const poller = figures && new Poller(look, hear, signal);
-  const context = { queue, changed: () => poller?.soon() };
-  turn(tab);
-  return turn;
-
-  function turn(wanted) {
-    const name = there.some(([each]) => each === wanted) ? wanted : there[0]?.[0];
-    for (const [each, link] of links) mark(link, "aria-current", each === name ? "page" : null);
-    showing.abort();
-    showing = new AbortController();
-    if (name === undefined) fill(part, empty(t("queue.nothing-allowed")));
-    else TABS[name].view(part, { ...context, signal: AbortSignal.any([signal, showing.signal]) });
-  }
+  parts.turn(tab);
+  return parts.turn;
 
   async function look() {
     const { data } = await api.queue(queue, signal);
@@ -84,24 +50,72 @@ export function queueView(main, { queue, tab }, tell, signal) {
     fill(trouble, []);
     figures.update(data);
     showPauses(badges, data.paused);
-    resume.hidden = Object.keys(data.paused).length === 0;
-    for (const node of actions.children) if (node !== resume) node.hidden = false;
+    actions.update(data.paused);
   }
 
   function hear(how) {
     tell(how);
     if (how.state !== "stopped" || how.problem.status === 401) return;
     fill(trouble, h("p", { class: "note" }, said(how.problem)));
-    for (const node of actions.children) node.hidden = true;
+    actions.update(null);
   }
 
-  async function act(action, pressed) {
-    if (!(await action(queue, pressed)) || signal.aborted) return;
+  function changed() {
     poller?.soon();
-    if (action === purgeQueue) turn(links.find(([, link]) => link.getAttribute("aria-current"))?.[0]);
   }
 
-  async function onDelete(pressed) {
-    if ((await deleteQueue(queue, pressed)) && !signal.aborted) go(toQueues());
+  function emptied() {
+    changed();
+    parts.again();
   }
+}
+
+/** What is done to the whole queue: `{node, update}`; `update` hears what is paused, null if nothing can be done to it. */
+function actionsOf(queue, { changed, emptied, signal }) {
+  const node = h("div", { class: "actions" });
+  if (!may("manage", queue)) return { node, update() {} };
+  const resume = button(t("queue.resume"), (pressed) => act(resumeQueue, pressed, changed));
+  const others = [
+    button(t("queue.pause"), (pressed) => act(pauseQueue, pressed, changed)),
+    button(t("queue.purge"), (pressed) => act(purgeQueue, pressed, emptied)),
+    button(t("queue.delete"), (pressed) => act(deleteQueue, pressed, () => go(toQueues())), "risky"),
+  ];
+  node.append(resume, ...others);
+  resume.hidden = may("count", queue); // who cannot see whether the queue is paused may have to resume it all the same
+
+  async function act(action, pressed, then) {
+    if ((await action(queue, pressed)) && !signal.aborted) then();
+  }
+
+  function update(paused) {
+    resume.hidden = paused === null || Object.keys(paused).length === 0;
+    for (const each of others) each.hidden = paused === null;
+  }
+
+  return { node, update };
+}
+
+/** The parts of the queue that the caller may use: their `tabs`, the `node` that holds one, `turn(tab)` and `again()`. */
+function partsOf(queue, changed, signal) {
+  const node = h("section", { class: "part" });
+  const there = Object.entries(TABS).filter(([, { needs }]) => needs.some((action) => may(action, queue)));
+  const links = there.map(([name, { label }]) => [name, h("a", { href: toQueue(queue, name) }, t(label))]);
+  const tabs = h(
+    "nav",
+    { class: "tabs", "aria-label": t("tab.label") },
+    links.map(([, link]) => link),
+  );
+  let shown;
+  let showing = new AbortController(); // ends with the part
+
+  function turn(wanted) {
+    shown = there.some(([name]) => name === wanted) ? wanted : there[0]?.[0];
+    for (const [name, link] of links) mark(link, "aria-current", name === shown ? "page" : null);
+    showing.abort();
+    showing = new AbortController();
+    if (shown === undefined) fill(node, empty(t("queue.nothing-allowed")));
+    else TABS[shown].view(node, { queue, changed, signal: AbortSignal.any([signal, showing.signal]) });
+  }
+
+  return { tabs, node, turn, again: () => turn(shown) };
 }

@@ -21,14 +21,18 @@ const FIELDS = [
   { name: "dead_ttl", label: "setting.dead_ttl", unit: "unit.seconds" },
 ];
 
-/** Shows the settings of `queue` in `part`. */
+/** Shows the settings of `queue` in `part`; to whoever may change but not see them, an empty form. */
 export function settingsView(part, { queue, changed, signal }) {
-  const mayManage = may("manage", queue);
+  const [maySee, mayManage] = [may("count", queue), may("manage", queue)];
   let known = null;
   let tag = null;
   load();
 
   async function load() {
+    if (!maySee) {
+      draw();
+      return;
+    }
     await attempt(null, async () => {
       try {
         const answer = await api.queue(queue, signal);
@@ -44,7 +48,7 @@ export function settingsView(part, { queue, changed, signal }) {
 
   function draw() {
     const fields = Object.fromEntries(
-      FIELDS.map((each) => [each.name, fieldOf(each, get(known, each.name), !mayManage)]),
+      FIELDS.map((each) => [each.name, fieldOf(each, known, !mayManage)]),
     );
     const submit = h("button", { type: "submit", class: "first" }, t("settings.save"));
     // The browser only asks for numbers; the server knows their bounds, and says which one was passed.
@@ -52,6 +56,7 @@ export function settingsView(part, { queue, changed, signal }) {
       "form",
       { class: "card" },
       h("h2", {}, t("settings.title")),
+      known === null ? h("p", { class: "hint" }, t("settings.unseen")) : null,
       mayManage ? null : h("p", { class: "hint" }, t("settings.read-only")),
       h(
         "div",
@@ -89,7 +94,7 @@ export function settingsView(part, { queue, changed, signal }) {
     });
   }
 
-  /** What differs from what was loaded, as a merge patch; an empty field gives the default back. */
+  /** What differs from what is known, as a merge patch; an empty field gives the default back. */
   function patchOf(fields) {
     const patch = {};
     for (const { name } of FIELDS) {
@@ -104,13 +109,14 @@ export function settingsView(part, { queue, changed, signal }) {
   }
 }
 
-function fieldOf({ label, unit, isOptional }, value, isReadOnly) {
+function fieldOf({ name, label, unit, isOptional }, known, isReadOnly) {
   const control = h("input", { type: "number", step: "any", inputmode: "decimal", readOnly: isReadOnly });
-  control.value = value ?? "";
-  if (isOptional) control.placeholder = t("setting.none");
+  control.value = get(known, name) ?? "";
+  if (isOptional && known) control.placeholder = t("setting.none");
   return field(unit ? `${t(label)} (${t(unit)})` : t(label), control);
 }
 
+/** The setting of that name; undefined if the settings are not known. */
 function get(settings, name) {
-  return name.split(".").reduce((value, part) => value[part], settings);
+  return name.split(".").reduce((value, part) => value?.[part], settings);
 }

@@ -105,6 +105,7 @@ export default {
   "reason.expired": "expired",
   "dead.reason": "Reason",
   "dead.none": "There are no dead letters.",
+  "dead.unseen": "You may redrive the dead letters, but not look at them.",
   "dead.died": "died {ago}",
   "dead.pick": "Choose {id}",
   "dead.redrive": "Redrive",
@@ -176,6 +177,7 @@ export default {
   "confirm.cancel": "Cancel",
 
   "settings.title": "Settings",
+  "settings.unseen": "You may change them, but not see them. What is left empty stays as it is.",
   "settings.read-only": "You may see them, but not change them.",
   "settings.save": "Save",
   "settings.reload": "Reload",

@@ -105,6 +105,7 @@ export default {
   "reason.expired": "caducado",
   "dead.reason": "Motivo",
   "dead.none": "No hay mensajes muertos.",
+  "dead.unseen": "Puedes devolver a la cola los mensajes muertos, pero no verlos.",
   "dead.died": "murió {ago}",
   "dead.pick": "Elegir {id}",
   "dead.redrive": "Devolver a la cola",
@@ -176,6 +177,7 @@ export default {
   "confirm.cancel": "Cancelar",
 
   "settings.title": "Configuración",
+  "settings.unseen": "Puedes cambiarla, pero no verla. Lo que quede vacío se queda como está.",
   "settings.read-only": "Puedes verla, pero no cambiarla.",
   "settings.save": "Guardar",
   "settings.reload": "Recargar",
