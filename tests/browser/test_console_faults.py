@@ -235,3 +235,49 @@ def test_a_view_that_has_ended_asks_for_nothing(page: Page, service: Service, ap
         held[0].fulfill(json={"moved": 1, "remaining": 0})
     page.wait_for_timeout(500)
     assert asked == []
+
+
+def test_settings_that_cannot_be_loaded_leave_no_other_form_there(
+    page: Page, service: Service, api: Api, refusals: set[int]
+) -> None:
+    refusals.add(503)
+    api.put("/queues/faults.unloaded", {"lease": 77})
+    enter(page, service, "#/queues/faults.unloaded/try")
+    expect(page.get_by_role("button", name="Push", exact=True)).to_be_visible()
+    page.route("**/queues/faults.unloaded", lambda route: route.fulfill(status=503, json={"code": "overloaded"}))
+    page.get_by_role("link", name="Settings").click()
+    again = page.get_by_role("button", name="Try again")
+    expect(again).to_be_visible()
+    expect(page.get_by_role("button", name="Push", exact=True)).to_have_count(0)
+    page.unroute("**/queues/faults.unloaded")
+    again.click()
+    expect(page.get_by_label("Lease (s)")).to_have_value("77")
+
+
+def test_dead_letters_that_cannot_be_loaded_leave_no_others_there(
+    page: Page, service: Service, api: Api, refusals: set[int]
+) -> None:
+    refusals.add(503)
+    api.push("faults.undead", 1)
+    api.kill_off("faults.undead", 1, "by hand")
+    enter(page, service, "#/queues/faults.undead/dead")
+    expect(page.locator(".messages details")).to_have_count(1)
+    page.route("**/dead?*", lambda route: route.fulfill(status=503, json={"code": "overloaded"}))
+    page.get_by_label("Reason").select_option("expired")
+    again = page.get_by_role("button", name="Try again")
+    expect(again).to_be_visible()
+    expect(page.locator(".messages details")).to_have_count(0)
+    page.unroute("**/dead?*")
+    again.click()
+    expect(page.get_by_text("There are no dead letters.")).to_be_visible()
+
+
+def test_no_page_can_be_turned_before_there_is_one(page: Page, service: Service, api: Api) -> None:
+    api.push("faults.unturned", 1)
+    enter(page, service, "#/queues/faults.unturned/try")
+    held: list[Route] = []
+    page.route("**/messages?*", held_in(held))
+    page.get_by_role("link", name="Messages").click()
+    expect(page.get_by_role("button", name="Refresh")).to_be_visible()
+    expect(page.get_by_role("button", name="Next")).to_have_count(0)
+    held[0].continue_()

@@ -62,15 +62,22 @@ export function auditView(main, signal) {
       return api.audit({ ...Object.fromEntries(filter), ...where }, loading);
     },
     draw,
+    instead,
     words: [t("page.newer"), t("page.older")],
     signal,
   });
   fill(main, head, form, table, nothing, pages.node);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    pages.first();
+    pages.start();
   });
-  pages.first();
+  pages.start();
+
+  function instead(node) {
+    fill(body, []);
+    table.hidden = true;
+    fill(nothing, node);
+  }
 
   function draw({ entries }) {
     fill(

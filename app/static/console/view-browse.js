@@ -23,14 +23,15 @@ export function browseView(part, { queue, signal }) {
     limit: LIMIT,
     ask: (where, loading) => api.browse(queue, { state: state.value, ...where }, loading),
     draw,
+    instead: (node) => fill(list, node ? h("li", {}, node) : []),
     words: [t("page.back"), t("page.forward")],
     signal,
   });
   const again = button(t("browse.again"), pages.first);
   const hint = h("span", { class: "hint" }, t("browse.hint"));
   fill(part, h("div", { class: "tools" }, state, again, hint), list, pages.node);
-  state.addEventListener("change", pages.first);
-  pages.first();
+  state.addEventListener("change", pages.start);
+  pages.start();
 
   function draw({ messages }) {
     const rows = messages.map((each) => h("li", {}, openable(each, head(each))));

@@ -22,6 +22,7 @@ export function deadView(part, { queue, changed, signal }) {
     limit: LIMIT,
     ask: (where, loading) => api.dead(queue, { reason: reason.value, ...where }, loading),
     draw,
+    instead,
     words: [t("page.back"), t("page.forward")],
     signal,
   });
@@ -29,14 +30,14 @@ export function deadView(part, { queue, changed, signal }) {
   const some = button(t("dead.redrive-some", { n: 0 }), onSome);
   const all = button(t("dead.redrive-all"), onAll, "first");
   const picked = new Set();
-  let held = 0;
+  let held = null; // how many are shown; null: it is not known whether there are some
   if (!mayPeek) {
     fill(part, h("div", { class: "tools" }, reason, all), h("p", { class: "hint" }, t("dead.unseen")));
     return;
   }
   fill(part, h("div", { class: "tools" }, reason, again, mayManage ? [some, all] : null), list, pages.node);
-  reason.addEventListener("change", pages.first);
-  pages.first();
+  reason.addEventListener("change", pages.start);
+  pages.start();
 
   function draw({ messages: letters }) {
     held = letters.length;
@@ -44,6 +45,13 @@ export function deadView(part, { queue, changed, signal }) {
     fill(list, held ? letters.map(row) : h("li", {}, empty(t("dead.none"))));
     drawPicked();
     return held;
+  }
+
+  function instead(node) {
+    held = null;
+    picked.clear();
+    fill(list, node ? h("li", {}, node) : []);
+    drawPicked();
   }
 
   function drawPicked() {
@@ -116,7 +124,7 @@ export function deadView(part, { queue, changed, signal }) {
     if (signal.aborted) return;
     changed();
     if (!mayPeek) return;
-    await pages.first();
+    await pages.again();
     again.focus(); // the row that had the focus may be gone
   }
 }

@@ -5,6 +5,7 @@ import { sparkline } from "./charts.js";
 import { fill, h, keyed, mark, write } from "./dom.js";
 import { age, count, rate } from "./format.js";
 import { addAll, historyOf, totals } from "./history.js";
+import { showEnds } from "./pager.js";
 import { button, empty, select } from "./parts.js";
 import { Poller } from "./poller.js";
 import { may } from "./rights.js";
@@ -172,11 +173,7 @@ export function queuesView(main, tell, signal) {
         all: count(found.length),
       }),
     );
-    for (const [node, isEnd] of [
-      [back, shown.page === 0],
-      [forward, shown.page === last],
-    ])
-      node.disabled = isEnd;
+    showEnds(back, forward, shown.page === 0, shown.page === last);
     drawNothing(rows.length === 0);
   }
 

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { fill, h } from "./dom.js";
-import { attempt, button, empty, field, notify } from "./parts.js";
+import { attempt, button, empty, field, notify, said } from "./parts.js";
 import { may } from "./rights.js";
 import { showFaults } from "./view-try.js";
 import { t } from "./words.js";
@@ -29,27 +29,27 @@ export function settingsView(part, { queue, changed, signal }) {
   load();
 
   async function load() {
-    if (!maySee) {
-      draw();
-      return;
-    }
-    await attempt(null, async () => {
+    fill(part, []); // the form of another part, or of other settings, shall not be used meanwhile
+    if (maySee) {
       try {
         const answer = await api.queue(queue, signal);
         [known, tag] = [answer.data.settings, answer.tag];
-        draw();
       } catch (error) {
-        if (signal.aborted) return;
-        if (error.code !== "queue-not-found") throw error;
-        fill(part, empty(t("problem.queue-not-found")));
+        if (!signal.aborted) refuse(error);
+        return;
       }
-    });
+      if (signal.aborted) return;
+    }
+    draw();
+  }
+
+  function refuse(error) {
+    if (!(error instanceof api.Problem)) throw error;
+    if (error.status !== 401) fill(part, empty(said(error), button(t("enter.again"), load, "first")));
   }
 
   function draw() {
-    const fields = Object.fromEntries(
-      FIELDS.map((each) => [each.name, fieldOf(each, known, !mayManage)]),
-    );
+    const fields = Object.fromEntries(FIELDS.map((each) => [each.name, fieldOf(each, known, !mayManage)]));
     const submit = h("button", { type: "submit", class: "first" }, t("settings.save"));
     // The browser only asks for numbers; the server knows their bounds, and says which one was passed.
     const form = h(
