@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.console import EVIL, Api, enter, held_in, load, notice, tile
+from tests.browser.console import EVIL, PASSWORD, Api, enter, held_in, load, log_in, notice, tile
 from tests.service import Service
 
 
@@ -343,3 +343,36 @@ def test_a_message_is_settled_in_one_way_only(page: Page, service: Service, api:
     assert [route.request.url.rpartition("/")[2] for route in held] == ["ack"]
     held[0].continue_()
     expect(page.get_by_text("Acked. It is gone.")).to_be_visible()
+
+
+def test_what_was_popped_and_typed_outlives_other_parts_and_another_language(
+    page: Page, service: Service, api: Api
+) -> None:
+    api.push("one.kept", {"order": 42})
+    enter(page, service, "#/queues/one.kept/try")
+    page.get_by_label("Message", exact=True).fill('{"typed": 1}')
+    page.get_by_label("Lease (s)").fill("60")
+    page.get_by_role("button", name="Pop", exact=True).click()
+    expect(page.get_by_text("Yours until")).to_be_visible()
+    page.get_by_role("link", name="Messages").click()
+    expect(page.get_by_text("Looking changes nothing.")).to_be_visible()
+    page.get_by_role("link", name="Try it").click()
+    expect(page.get_by_label("The message")).to_contain_text('"order": 42')
+    page.get_by_role("button", name="Español").click()
+    expect(page.get_by_label("Reserva (s)")).to_have_value("60")
+    expect(page.get_by_label("Mensaje", exact=True)).to_have_value('{"typed": 1}')
+    page.get_by_role("button", name="Ack: hecho").click()
+    expect(page.get_by_text("Confirmado. Ya no está.")).to_be_visible()
+    assert api.get("/queues/one.kept")["totals"]["acked"] == 1
+
+
+def test_what_was_popped_is_gone_with_whoever_popped_it(page: Page, service: Service, api: Api) -> None:
+    api.push("one.forgotten", "for the admin")
+    api.add_user("popper", permissions=("pop:one.forgotten",))
+    enter(page, service, "#/queues/one.forgotten/try")
+    page.get_by_role("button", name="Pop", exact=True).click()
+    expect(page.get_by_label("The message")).to_have_text('"for the admin"')
+    page.get_by_role("button", name="Log out").click()
+    log_in(page, "popper", PASSWORD)
+    expect(page.get_by_role("button", name="Pop", exact=True)).to_be_visible()
+    expect(page.get_by_label("The message")).to_have_count(0)

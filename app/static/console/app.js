@@ -3,11 +3,12 @@
 import * as api from "./api.js";
 import { fill, h, mark, write } from "./dom.js";
 import { age } from "./format.js";
-import { forget } from "./history.js";
+import { forget as forgetHistory } from "./history.js";
 import { button, empty, icon, notify, said } from "./parts.js";
 import { isAdmin } from "./rights.js";
 import { place, toAudit, toQueues } from "./router.js";
 import { remember, session, token, whoAmI } from "./session.js";
+import { forget as forgetTried } from "./tried.js";
 import { auditView } from "./view-audit.js";
 import { loginView } from "./view-login.js";
 import { queueView } from "./view-queue.js";
@@ -62,7 +63,8 @@ async function enter() {
 }
 
 function login(why) {
-  forget();
+  forgetHistory();
+  forgetTried();
   document.getElementById("notices").replaceChildren(); // they were for whoever was here before
   drawTop();
   leaveView();

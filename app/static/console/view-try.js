@@ -6,6 +6,7 @@ import { count, moment } from "./format.js";
 import { whole } from "./messages.js";
 import { attempt, button, field, notify, said, select } from "./parts.js";
 import { may } from "./rights.js";
+import { keep, triedAt } from "./tried.js";
 import { t } from "./words.js";
 
 /** Shows both for `queue` in `part`; `changed` is called when something was pushed or popped. */
@@ -22,6 +23,7 @@ export function tryView(part, context) {
 }
 
 function pushCard({ queue, changed }) {
+  const tried = triedAt(queue);
   const kind = field(
     t("push.kind"),
     select([
@@ -52,8 +54,9 @@ function pushCard({ queue, changed }) {
     h("div", { class: "pair" }, delay.node, ttl.node, priority.node, group.node),
     h("div", { class: "actions" }, submit),
   );
-  let key = newKey(); // so that a push whose answer was lost can be sent again
-  form.addEventListener("input", () => (key = newKey()));
+  keep(form, { kind, ...fields }, tried.push);
+  tried.key ??= newKey(); // so that a push whose answer was lost can be sent again
+  form.addEventListener("input", () => (tried.key = newKey()));
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
@@ -69,9 +72,9 @@ function pushCard({ queue, changed }) {
       try {
         const { id } = await api.push(queue, body.control.value, options, {
           isJson: kind.control.value === "json",
-          key,
+          key: tried.key,
         });
-        key = newKey();
+        tried.key = newKey();
         notify(t("push.done", { id }));
         changed();
       } catch (error) {
@@ -84,6 +87,7 @@ function pushCard({ queue, changed }) {
 }
 
 function popCard({ queue, changed }) {
+  const tried = triedAt(queue);
   const how = field(
     t("pop.how"),
     select([
@@ -97,7 +101,6 @@ function popCard({ queue, changed }) {
   );
   const submit = h("button", { type: "submit", class: "first" }, t("pop.submit"));
   const result = h("div", { class: "result" });
-  let popped = null; // the message that the result shows
   const form = h(
     "form",
     { class: "card" },
@@ -106,66 +109,84 @@ function popCard({ queue, changed }) {
     h("div", { class: "actions" }, submit),
     result,
   );
-  how.control.addEventListener("change", () => (lease.node.hidden = how.control.value !== "lease"));
-  form.addEventListener("submit", async (event) => {
+  keep(form, { how, lease }, tried.pop);
+  how.control.addEventListener("change", drawLease);
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
     lease.fail("");
-    await attempt(submit, async () => {
-      try {
-        const isLeased = how.control.value === "lease";
-        draw(await api.pop(queue, isLeased ? { lease: Number(lease.control.value) } : {}));
-        changed();
-      } catch (error) {
-        if (!showFaults(error, { lease })) throw error;
-      }
-    });
+    attempt(submit, pop);
   });
-
-  function draw(message) {
-    popped = message;
-    if (message.id === null) {
-      fill(result, h("p", { class: "note" }, t("pop.none")));
-      return;
-    }
-    const line = t("pop.got", { attempt: count(message.attempt), pushed: moment(message.pushed_at) });
-    fill(
-      result,
-      h("p", {}, line),
-      whole(message),
-      message.receipt ? settling() : h("p", { class: "hint" }, t("pop.taken")),
-    );
-  }
-
-  function settling() {
-    const mine = popped;
-    const { receipt, lease_expires_at: end } = mine;
-    const settle = (pressed, work, words) =>
-      attempt(pressed, async () => {
-        await work();
-        changed();
-        if (popped !== mine) return; // another was popped meanwhile, and may be nowhere but here
-        fill(result, h("p", { class: "note" }, words));
-        submit.focus();
-      });
-    return h(
-      "div",
-      {},
-      h("p", { class: "hint" }, t("pop.yours", { end: moment(end) })),
-      h(
-        "div",
-        { class: "actions start" },
-        button(t("pop.ack"), (pressed) => settle(pressed, () => api.ack(receipt), t("pop.acked")), "first"),
-        button(t("pop.back"), (pressed) => settle(pressed, () => api.nack(receipt, { delay: 0 }), t("pop.given"))),
-        button(
-          t("pop.reject"),
-          (pressed) =>
-            settle(pressed, () => api.nack(receipt, { dead: true, error: t("pop.error") }), t("pop.rejected")),
-          "risky",
-        ),
-      ),
-    );
-  }
+  if (tried.result?.note) tried.result = null; // it was said
+  tried.draw = draw;
+  drawLease();
+  draw();
   return form;
+
+  function drawLease() {
+    lease.node.hidden = how.control.value !== "lease";
+  }
+
+  async function pop() {
+    if (tried.isPopping) return; // for a card that was here before, in another language
+    tried.isPopping = true;
+    try {
+      const isLeased = how.control.value === "lease";
+      const message = await api.pop(queue, isLeased ? { lease: Number(lease.control.value) } : {});
+      tried.result = message.id === null ? { note: "pop.none" } : { message };
+      tried.draw();
+      changed();
+    } catch (error) {
+      if (!showFaults(error, { lease })) throw error;
+    } finally {
+      tried.isPopping = false;
+    }
+  }
+
+  async function settle({ send, done }) {
+    const mine = tried.result;
+    if (mine.isSettling) return;
+    mine.isSettling = true;
+    try {
+      await send(mine.message.receipt);
+    } finally {
+      mine.isSettling = false;
+    }
+    changed();
+    if (tried.result !== mine) return; // another was popped meanwhile, and may be nowhere but here
+    tried.result = { note: done };
+    tried.draw();
+    submit.focus();
+  }
+
+  function draw() {
+    if (tried.result === null) fill(result, []);
+    else if (tried.result.note) fill(result, h("p", { class: "note" }, t(tried.result.note)));
+    else fill(result, delivery(tried.result.message, settle));
+  }
+}
+
+const SETTLEMENTS = [
+  { label: "pop.ack", done: "pop.acked", kind: "first", send: (receipt) => api.ack(receipt) },
+  { label: "pop.back", done: "pop.given", kind: "", send: (receipt) => api.nack(receipt, { delay: 0 }) },
+  {
+    label: "pop.reject",
+    done: "pop.rejected",
+    kind: "risky",
+    send: (receipt) => api.nack(receipt, { dead: true, error: t("pop.error") }),
+  },
+];
+
+/** A message that was popped, and the ways to settle it if it has a receipt. */
+function delivery(message, settle) {
+  const line = t("pop.got", { attempt: count(message.attempt), pushed: moment(message.pushed_at) });
+  const words = message.receipt ? t("pop.yours", { end: moment(message.lease_expires_at) }) : t("pop.taken");
+  const ways = SETTLEMENTS.map((way) => button(t(way.label), (node) => attempt(node, () => settle(way)), way.kind));
+  return [
+    h("p", {}, line),
+    whole(message),
+    h("p", { class: "hint" }, words),
+    message.receipt ? h("div", { class: "actions start" }, ways) : null,
+  ];
 }
 
 /** Puts the faults of a refusal beside the fields that they are about; gives whether there were some. */
