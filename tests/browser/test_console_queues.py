@@ -8,7 +8,7 @@ import time
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.console import EVIL, Api, enter, load, notice, tile
+from tests.browser.console import EVIL, Api, enter, load, log_in, notice, tile
 from tests.service import Service
 
 
@@ -184,3 +184,23 @@ def test_a_service_that_is_gone_is_told_of_and_found_again(page: Page, service: 
     expect(page.locator("#top .status")).to_contain_text("Pulpo does not answer. Trying again in", timeout=10_000)
     page.context.set_offline(False)
     expect(page.locator("#top .status")).to_have_text("Live", timeout=15_000)
+
+
+def test_a_queue_can_be_gone_to_by_its_name_though_others_fit(page: Page, service: Service, api: Api) -> None:
+    api.push("prefix.long", 1)
+    enter(page, service)
+    page.get_by_label("Search by name").fill("prefix")
+    expect(page.get_by_role("link", name="prefix.long")).to_be_visible()
+    expect(page.get_by_role("link", name="Go to “prefix”, which does not exist yet")).to_be_visible()
+    page.get_by_label("Search by name").fill("prefix.long")
+    expect(page.get_by_role("link", name="Go to")).to_have_count(0)
+    page.get_by_label("Which queues").select_option("Paused")
+    expect(page.get_by_role("link", name="Go to “prefix.long”", exact=True)).to_be_visible()
+
+
+def test_what_was_searched_for_is_gone_with_whoever_did(page: Page, service: Service) -> None:
+    enter(page, service)
+    page.get_by_label("Search by name").fill("a customer's name")
+    page.get_by_role("button", name="Log out").click()
+    log_in(page, "admin", (service.data_dir / "admin-password").read_text().strip())
+    expect(page.get_by_label("Search by name")).to_have_value("")

@@ -12,7 +12,7 @@ import { forget as forgetTried } from "./tried.js";
 import { auditView } from "./view-audit.js";
 import { loginView } from "./view-login.js";
 import { queueView } from "./view-queue.js";
-import { queuesView } from "./view-queues.js";
+import { forget as forgetSearch, queuesView } from "./view-queues.js";
 import { chooseLanguage, language, t } from "./words.js";
 
 const [top, main, skip] = ["top", "main", "skip"].map((id) => document.getElementById(id));
@@ -65,6 +65,7 @@ async function enter() {
 function login(why) {
   forgetHistory();
   forgetTried();
+  forgetSearch();
   document.getElementById("notices").replaceChildren(); // they were for whoever was here before
   drawTop();
   leaveView();

@@ -38,16 +38,85 @@ const TILES = [
   { kind: "delivered", label: "tile.delivered", write: rate },
 ];
 
-// As somebody left it, for when they come back.
-const shown = { search: "", filter: "all", sort: "queue", isDescending: false, page: 0 };
+const ACTIONS = ["push", "pop", "count", "peek", "manage"];
+
+const START = { search: "", filter: "all", sort: "queue", isDescending: false, page: 0 };
+const shown = { ...START }; // as somebody left it, for when they come back
+
+/** Forgets what was searched for: the next to log in shall not see it. */
+export function forget() {
+  Object.assign(shown, START);
+}
 
 /** Shows the queues in `main` until `signal` aborts. `tell` hears how the asking goes. */
 export function queuesView(main, tell, signal) {
-  let all = [];
-  let isCut = false;
-  let isFirst = true;
-  const tiles = TILES.map(tile);
+  let seen = { all: [], isCut: false, isFirst: true };
   const number = h("b");
+  const tiles = TILES.map(tile);
+  const tools = toolsOf(show);
+  const table = tableOf(show);
+  const below = h("div");
+  const pages = pagesOf(turn);
+  fill(
+    main,
+    h("div", { class: "head" }, h("h1", {}, t("queues.title"), " ", h("span", { class: "number" }, number))),
+    h(
+      "section",
+      { class: "tiles", "aria-label": t("queues.totals") },
+      tiles.map(({ node }) => node),
+    ),
+    tools.node,
+    table.node,
+    below,
+    pages.node,
+  );
+  draw();
+  new Poller(look, tell, signal);
+
+  async function look() {
+    seen = { ...(await api.queues(signal)), isFirst: false };
+    addAll(seen.all);
+    draw();
+  }
+
+  function show(change) {
+    Object.assign(shown, change);
+    draw();
+  }
+
+  function turn(by) {
+    show({ page: shown.page + by });
+    table.node.scrollIntoView({ block: "nearest" });
+  }
+
+  function draw() {
+    const { all, isCut, isFirst } = seen;
+    const found = chosen(all);
+    const last = Math.max(0, Math.ceil(found.length / ROWS) - 1);
+    shown.page = Math.min(Math.max(0, shown.page), last);
+    const rows = found.slice(shown.page * ROWS, (shown.page + 1) * ROWS);
+    for (const each of tiles) each.update();
+    write(number, isFirst ? "" : isCut ? t("queues.cut", { n: count(all.length) }) : count(all.length));
+    tools.update();
+    table.update(rows);
+    pages.update(rows.length, found.length, last);
+    drawBelow(below, seen, found);
+  }
+}
+
+/** A figure of all queues together, with its chart. */
+function tile({ kind, label, write: textOf }) {
+  const value = h("b");
+  const spark = sparkline(kind);
+  function update() {
+    write(value, textOf(totals.last(kind)));
+    spark.update(totals.points(kind));
+  }
+  return { node: h("div", { class: `tile ${kind}` }, h("span", {}, t(label)), value, spark.node), update };
+}
+
+/** What chooses and sorts the queues; `show` hears of a change. */
+function toolsOf(show) {
   const search = h("input", { type: "search", "aria-label": t("queues.search"), placeholder: t("queues.search") });
   search.value = shown.search;
   const filter = select(
@@ -61,136 +130,89 @@ export function queuesView(main, tell, signal) {
   ]);
   const sort = select(sorts); // what the heads of the table do, where there is no room for them
   sort.setAttribute("aria-label", t("queues.sort"));
-  const heads = COLUMNS.map(head);
-  const body = h("tbody", { role: "rowgroup" });
-  const table = h(
-    "table",
-    { class: "queues", role: "table" },
-    h("caption", { class: "unseen" }, t("queues.title")),
-    h(
-      "thead",
-      { role: "rowgroup" },
-      h(
-        "tr",
-        { role: "row" },
-        heads.map(({ node }) => node),
-      ),
-    ),
-    body,
-  );
-  const nothing = h("div");
-  const where = h("span", { class: "where" });
-  const back = button(t("page.back"), () => turn(-1));
-  const forward = button(t("page.forward"), () => turn(1));
-  const pages = h("nav", { class: "pages", "aria-label": t("page.label") }, back, where, forward);
-
-  fill(
-    main,
-    h("div", { class: "head" }, h("h1", {}, t("queues.title"), " ", h("span", { class: "number" }, number))),
-    h(
-      "section",
-      { class: "tiles", "aria-label": t("queues.totals") },
-      tiles.map(({ node }) => node),
-    ),
-    h("div", { class: "tools" }, search, filter, h("span", { class: "narrow" }, sort)),
-    table,
-    nothing,
-    pages,
-  );
-
   search.addEventListener("input", () => show({ search: search.value.trim(), page: 0 }));
   filter.addEventListener("change", () => show({ filter: filter.value, page: 0 }));
   sort.addEventListener("change", () => {
     const [id, way] = sort.value.split(" ");
     show({ sort: id, isDescending: way === "down", page: 0 });
   });
+  const node = h("div", { class: "tools" }, search, filter, h("span", { class: "narrow" }, sort));
+  return { node, update: () => (sort.value = `${shown.sort} ${shown.isDescending ? "down" : "up"}`) };
+}
 
-  async function look() {
-    ({ all, isCut } = await api.queues(signal));
-    addAll(all);
-    isFirst = false;
-    draw();
-  }
-
-  draw();
-  new Poller(look, tell, signal);
-
-  function show(change) {
-    Object.assign(shown, change);
-    draw();
-  }
-
-  function turn(by) {
-    show({ page: shown.page + by });
-    table.scrollIntoView({ block: "nearest" });
-  }
-
-  function tile({ kind, label, write: textOf }) {
-    const value = h("b");
-    const spark = sparkline(kind);
-    const node = h("div", { class: `tile ${kind}` }, h("span", {}, t(label)), value, spark.node);
-    return {
-      node,
-      update() {
-        write(value, textOf(totals.last(kind)));
-        spark.update(totals.points(kind));
-      },
-    };
-  }
-
-  function head({ id, label }) {
+/** The table, whose heads sort it; `update` takes the queues to show. */
+function tableOf(show) {
+  const heads = COLUMNS.map(({ id, label }) => {
     const press = button(t(label), () => {
       show({ sort: id, isDescending: shown.sort === id ? !shown.isDescending : id !== "queue", page: 0 });
     });
     return { id, node: h("th", { role: "columnheader", scope: "col", class: id }, press) };
-  }
+  });
+  const head = h(
+    "tr",
+    { role: "row" },
+    heads.map(({ node }) => node),
+  );
+  const body = h("tbody", { role: "rowgroup" });
+  const node = h(
+    "table",
+    { class: "queues", role: "table" },
+    h("caption", { class: "unseen" }, t("queues.title")),
+    h("thead", { role: "rowgroup" }, head),
+    body,
+  );
 
-  function draw() {
-    const found = chosen(all);
-    const last = Math.max(0, Math.ceil(found.length / ROWS) - 1);
-    shown.page = Math.min(Math.max(0, shown.page), last);
-    const rows = found.slice(shown.page * ROWS, (shown.page + 1) * ROWS);
-    tiles.forEach((each) => each.update());
-    write(number, isFirst ? "" : isCut ? t("queues.cut", { n: count(all.length) }) : count(all.length));
-    for (const { id, node } of heads) {
-      mark(node, "aria-sort", shown.sort !== id ? null : shown.isDescending ? "descending" : "ascending");
+  function update(rows) {
+    for (const { id, node: each } of heads) {
+      mark(each, "aria-sort", shown.sort !== id ? null : shown.isDescending ? "descending" : "ascending");
     }
-    sort.value = `${shown.sort} ${shown.isDescending ? "down" : "up"}`;
     keyed(
       body,
       rows,
       (each) => each.queue,
       makeRow,
-      (node, each) => node.update(each),
+      (row, each) => row.update(each),
     );
-    table.hidden = rows.length === 0;
-    pages.hidden = found.length <= ROWS;
-    write(
-      where,
-      t("page.where", {
-        from: count(shown.page * ROWS + 1),
-        to: count(shown.page * ROWS + rows.length),
-        all: count(found.length),
-      }),
-    );
-    showEnds(back, forward, shown.page === 0, shown.page === last);
-    drawNothing(rows.length === 0);
+    node.hidden = rows.length === 0;
   }
 
-  function drawNothing(isEmpty) {
-    const name = shown.search;
-    const isNew = QUEUE_NAME.test(name) && !all.some((each) => each.queue === name);
-    const key = `${isEmpty} ${isFirst} ${all.length === 0} ${isNew ? name : ""}`;
-    if (nothing.dataset.key === key) return;
-    nothing.dataset.key = key;
-    const words = isFirst ? t("queues.loading") : all.length ? t("queues.none-fits") : t("queues.none");
-    const way = isNew && (may("push", name) || may("peek", name) || may("count", name));
-    const link = way
-      ? h("a", { href: toQueue(name, may("push", name) ? "try" : "messages") }, t("queues.open", { name }))
-      : null;
-    if (isEmpty) fill(nothing, empty(words, link));
-    else fill(nothing, []);
+  return { node, update };
+}
+
+/** The buttons that turn the pages, and where one is. */
+function pagesOf(turn) {
+  const where = h("span", { class: "where" });
+  const back = button(t("page.back"), () => turn(-1));
+  const forward = button(t("page.forward"), () => turn(1));
+  const node = h("nav", { class: "pages", "aria-label": t("page.label") }, back, where, forward);
+
+  function update(held, all, last) {
+    const from = shown.page * ROWS;
+    write(where, t("page.where", { from: count(from + 1), to: count(from + held), all: count(all) }));
+    showEnds(back, forward, shown.page === 0, shown.page === last);
+    node.hidden = all <= ROWS;
   }
+
+  return { node, update };
+}
+
+/** Says below the table that there is nothing in it, and leads to the queue searched for if that is not listed. */
+function drawBelow(below, { all, isCut, isFirst }, found) {
+  const name = shown.search;
+  const isOffered =
+    QUEUE_NAME.test(name) &&
+    !found.some((each) => each.queue === name) &&
+    ACTIONS.some((action) => may(action, name));
+  const isThere = all.some((each) => each.queue === name); // and the filter hides it
+  const isNew = !isThere && !isFirst && !isCut && may("count", name);
+  const key = [found.length === 0, isFirst, all.length === 0, isThere, isNew, isOffered && name].join(" ");
+  if (below.dataset.key === key) return;
+  below.dataset.key = key;
+  const way = toQueue(name, !isThere && may("push", name) ? "try" : "messages");
+  const words = isNew ? t("queues.open", { name }) : t("queues.go", { name });
+  const link = isOffered ? h("a", { href: way }, words) : null;
+  if (found.length) fill(below, link && h("p", { class: "offer" }, link));
+  else fill(below, empty(isFirst ? t("queues.loading") : all.length ? t("queues.none-fits") : t("queues.none"), link));
 }
 
 function chosen(all) {

@@ -42,6 +42,7 @@ export default {
   "queues.cut": "the first {n} by name",
   "queues.none": "There are no queues yet. The first push to a queue makes it.",
   "queues.none-fits": "No queue fits.",
+  "queues.go": "Go to “{name}”",
   "queues.open": "Go to “{name}”, which does not exist yet",
   "filter.all": "All queues",
   "filter.ready": "With ready messages",

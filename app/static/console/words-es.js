@@ -42,6 +42,7 @@ export default {
   "queues.cut": "las primeras {n} por nombre",
   "queues.none": "Todavía no hay colas. El primer envío a una cola la crea.",
   "queues.none-fits": "Ninguna cola coincide.",
+  "queues.go": "Ir a «{name}»",
   "queues.open": "Ir a «{name}», que aún no existe",
   "filter.all": "Todas las colas",
   "filter.ready": "Con mensajes listos",
