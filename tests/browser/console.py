@@ -110,7 +110,7 @@ def enter(page: Page, service: Service, place: str = "", username: str = "admin"
     open_console(page, service, place)
     admin_password = (service.data_dir / "admin-password").read_text().strip()
     log_in(page, username, admin_password if username == "admin" else PASSWORD)
-    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
 
 
 def held_in(held: list[Route]) -> Callable[[Route], None]:

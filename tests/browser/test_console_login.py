@@ -136,3 +136,25 @@ def test_a_logout_does_not_wait_for_the_service(page: Page, service: Service) ->
     assert page.evaluate("sessionStorage.length") == 0
     assert held[0].request.headers["authorization"] == f"Bearer {token}"
     held[0].continue_()
+
+
+def test_the_page_is_there_before_it_is_known_who_has_logged_in(page: Page, service: Service) -> None:
+    enter(page, service)
+    held: list[Route] = []
+    page.route("**/me", held_in(held))
+    page.reload()
+    expect(page.get_by_text("Looking …")).to_be_visible()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    held[0].continue_()
+    expect(page.get_by_role("heading", name="Queues")).to_be_visible()
+
+
+def test_whoever_cannot_be_told_who_they_are_can_log_out(page: Page, service: Service, refusals: set[int]) -> None:
+    refusals.add(503)
+    enter(page, service)
+    page.route("**/me", lambda route: route.fulfill(status=503, json={"code": "store-unavailable"}))
+    page.reload()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in to Pulpo")).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0

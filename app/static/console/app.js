@@ -34,6 +34,7 @@ async function start() {
   addEventListener("click", ignoreHaste, { capture: true });
   addEventListener("keydown", ignoreHaste, { capture: true });
   prefersDark.addEventListener("change", drawTop);
+  session.addEventListener("signedout", forgetAll);
   session.addEventListener("signedout", () => login(isLeaving ? "" : t("login.again")));
   session.addEventListener("forbidden", askWhoIAm);
   if (token()) await enter();
@@ -52,6 +53,8 @@ function ignoreHaste(event) {
 
 /** Finds out who has logged in, then shows where they want to go. */
 async function enter() {
+  drawTop();
+  leaveView(empty(t("queues.loading")));
   try {
     remember(await api.me());
   } catch (error) {
@@ -62,11 +65,15 @@ async function enter() {
   redraw();
 }
 
-function login(why) {
+/** Nothing of what somebody saw or did is there for the next to log in. */
+function forgetAll() {
   forgetHistory();
   forgetTried();
   forgetSearch();
-  document.getElementById("notices").replaceChildren(); // they were for whoever was here before
+  document.getElementById("notices").replaceChildren();
+}
+
+function login(why) {
   drawTop();
   leaveView();
   document.title = `${t("login.submit")} · Pulpo`;
@@ -177,7 +184,8 @@ function drawTop() {
       { class: "mine" },
       languageButton(),
       schemeButton(),
-      me ? [h("span", { class: "who" }, me.username), leaveButton()] : null,
+      me ? h("span", { class: "who" }, me.username) : null,
+      token() ? leaveButton() : null,
     ),
   );
 }
@@ -196,6 +204,7 @@ function languageButton() {
     () => {
       chooseLanguage(other);
       if (whoAmI()) redraw();
+      else if (token()) enter();
       else login("");
       top.querySelector("[data-language]")?.focus();
     },
