@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -281,3 +282,37 @@ def test_no_page_can_be_turned_before_there_is_one(page: Page, service: Service,
     expect(page.get_by_role("button", name="Refresh")).to_be_visible()
     expect(page.get_by_role("button", name="Next")).to_have_count(0)
     held[0].continue_()
+
+
+def test_a_pause_ends_by_the_clock_of_the_service(page: Page, service: Service, api: Api) -> None:
+    api.put("/queues/faults.clock", {})
+    page.clock.install(time="2020-02-29T12:00:00Z")  # of a machine that lost its time
+    enter(page, service, "#/queues/faults.clock/try")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_label("For how long").select_option("1 hour")
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("push paused until")).to_be_visible()
+    until = datetime.fromisoformat(api.get("/queues/faults.clock")["paused"]["push"]["until"])
+    assert timedelta(minutes=59) < until - datetime.now(UTC) < timedelta(minutes=61)
+
+
+def test_what_is_told_again_is_told_once_and_three_things_at_most(
+    page: Page, service: Service, api: Api, refusals: set[int]
+) -> None:
+    refusals.add(422)
+    api.put("/queues/faults.told", {})
+    enter(page, service, "#/queues/faults.told/try")
+    details = iter(["first", "second", "second", "third", "fourth"])
+    page.route("**/push", lambda route: route.fulfill(status=422, json={"code": "strange", "detail": next(details)}))
+    notices = page.locator(".notice")
+    for told in (["first"], ["first", "second"], ["first", "second"], ["first", "second", "third"]):
+        with page.expect_response("**/push"):
+            page.get_by_role("button", name="Push", exact=True).click()
+        expect(notices).to_have_text(told)
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(notices).to_have_text(["second", "third", "fourth"])
+    notices.last.get_by_role("button", name="Close").click()
+    expect(notices.last.get_by_role("button", name="Close")).to_be_focused()
+    for _ in range(2):
+        page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()

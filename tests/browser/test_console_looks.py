@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, Route, ViewportSize, expect
 
 from tests.browser.conftest import NewPage
 from tests.browser.console import PASSWORD, Api, enter, load, log_in, open_console
@@ -62,6 +62,15 @@ def serious(page: Page) -> list[str]:
         if each["impact"] in {"serious", "critical"}
         for node in each["nodes"]
     ]
+
+
+def refusing(status: int, code: str) -> Callable[[Route], None]:
+    """Answers with a refusal, whose detail is English."""
+
+    def refuse(route: Route) -> None:
+        route.fulfill(status=status, json={"code": code, "detail": "Some English."})
+
+    return refuse
 
 
 def picture(page: Page, name: str) -> None:
@@ -204,3 +213,31 @@ def test_the_scheme_is_the_systems_until_another_is_chosen(new_page: NewPage, se
     expect(page.get_by_role("button", name="Use dark colours")).to_be_visible()
     assert page.evaluate(ground) == light
     assert re.match(r"rgb\(2\d\d, 2\d\d, 2\d\d\)", light)
+
+
+def test_who_reads_spanish_reads_no_english_of_refusals_priorities_and_outcomes(
+    new_page: NewPage, service: Service, api: Api, refusals: set[int]
+) -> None:
+    refusals |= {403, 409, 413, 507, 503}
+    api.push("prioridad", 1, priority="high")
+    page = new_page(locale="es-MX")
+    open_console(page, service, "#/queues/prioridad/try")
+    page.get_by_label("Nombre").fill("admin")
+    page.get_by_label("Contraseña").fill((service.data_dir / "admin-password").read_text().strip())
+    page.keyboard.press("Enter")
+    push = page.get_by_role("button", name="Enviar", exact=True)
+    for status, code, told in (
+        (403, "forbidden", "No tienes permiso"),
+        (409, "conflict", "Se cruza con algo"),
+        (413, "message-too-large", "El mensaje es demasiado grande."),
+        (413, "request-too-large", "La petición es demasiado grande."),
+        (507, "store-full", "Redis está lleno"),
+        (503, "not-durable", "No está demostrado"),
+    ):
+        page.route("**/push", refusing(status, code), times=1)
+        push.click()
+        expect(page.locator("#notices")).to_contain_text(told)
+    page.get_by_role("link", name="Mensajes").click()
+    expect(page.locator(".messages .badge")).to_have_text("alta")
+    page.get_by_role("link", name="Registro de auditoría").click()
+    expect(page.locator(".audit tbody .badge").first).to_have_text(re.compile("hecho|rechazado"))

@@ -1,5 +1,6 @@
 // Calls Pulpo's public API, and nothing else.
 
+import { hear } from "./clock.js";
 import { begin, end, session, token } from "./session.js";
 
 const BASE = new URL("./", document.baseURI); // the API lies beside the page
@@ -49,6 +50,7 @@ async function call(method, path, { query = {}, body, type, headers = {}, signal
     if (signal?.aborted) throw error;
     throw new Problem();
   }
+  hear(response.headers.get("Date"));
   // Nobody hears what was answered to somebody who was here before.
   if (last === null && token() !== mine) throw new Problem({ status: 401, code: "unauthenticated" });
   if (!response.ok) {

@@ -1,5 +1,6 @@
 // Writes numbers, times and sizes as people read them, in the language chosen.
 
+import { now } from "./clock.js";
 import { language, t } from "./words.js";
 
 const formats = new Map();
@@ -58,8 +59,13 @@ export function moment(timestamp) {
   return format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "medium" }).format(new Date(timestamp));
 }
 
+/** The same in as few characters as it takes. */
+export function brief(timestamp) {
+  return format(Intl.DateTimeFormat, { dateStyle: "short", timeStyle: "short" }).format(new Date(timestamp));
+}
+
 /** How long ago a time of the API was, or how far ahead it lies. */
 export function ago(timestamp) {
-  const seconds = (Date.now() - Date.parse(timestamp)) / 1000;
+  const seconds = (now() - Date.parse(timestamp)) / 1000;
   return seconds >= 0 ? t("time.ago", { age: age(seconds) }) : t("time.ahead", { age: age(-seconds) });
 }

@@ -9,6 +9,13 @@ const PREVIEW = 160; // characters in a list
 const INDENTED = 100_000; // characters: indented, a deep and wide one would grow a hundredfold
 const FIRST = 20_000; // characters when a message is opened; more is drawn only if somebody asks
 
+const PRIORITIES = { high: "priority.high", normal: "priority.normal", low: "priority.low" };
+
+/** A priority of the API in the words of the page. */
+export function priority(name) {
+  return Object.hasOwn(PRIORITIES, name) ? t(PRIORITIES[name]) : name;
+}
+
 /** The text of a message as it lies in the queue. */
 function textOf({ message, content_type: type }, indent) {
   return type === undefined ? JSON.stringify(message, null, indent) : String(message);
@@ -46,7 +53,7 @@ function facts(message) {
       message.encoding ? `${message.content_type} (${message.encoding})` : message.content_type,
     ]);
   }
-  if (message.priority) rows.push([t("message.priority"), message.priority]);
+  if (message.priority) rows.push([t("message.priority"), priority(message.priority)]);
   if (message.group) rows.push([t("message.group"), message.group]);
   if (message.traceparent) rows.push([t("message.trace"), message.traceparent]);
   for (const [name, value] of Object.entries(message.attributes ?? {})) rows.push([name, value]);

@@ -3,7 +3,8 @@
 import { Problem } from "./api.js";
 import { h } from "./dom.js";
 import { count } from "./format.js";
-import { attempt, button, empty, said } from "./parts.js";
+import { said } from "./notices.js";
+import { attempt, button, empty } from "./parts.js";
 import { t } from "./words.js";
 
 /**

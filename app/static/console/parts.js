@@ -1,49 +1,10 @@
-// Parts that several views use: notices, dialogs, fields, and what says that there is trouble.
+// Parts that several views use: buttons, dialogs, fields, badges, and what says that there is trouble.
 
 import { Problem } from "./api.js";
-import { h, s } from "./dom.js";
+import { h, keyed, write } from "./dom.js";
+import { brief } from "./format.js";
+import { notify, said } from "./notices.js";
 import { t } from "./words.js";
-
-const NOTICE_MS = 8000;
-const SAID = {
-  unreachable: "problem.unreachable",
-  "rate-limited": "problem.rate-limited",
-  "queue-not-found": "problem.queue-not-found",
-  "queue-paused": "problem.queue-paused",
-  "queue-full": "problem.queue-full",
-  "message-not-found": "problem.message-not-found",
-  "lease-lost": "problem.lease-lost",
-  "precondition-failed": "problem.precondition-failed",
-  "store-unavailable": "problem.store-unavailable",
-  overloaded: "problem.overloaded",
-  internal: "problem.internal",
-};
-const DRAWN = {
-  sun: "M8 4.5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7zM8 .8v1.6M8 13.6v1.6M.8 8h1.6M13.6 8h1.6M2.9 2.9l1.1 1.1M12 12l1.1 1.1M2.9 13.1l1.1-1.1M12 4l1.1-1.1",
-  moon: "M13.5 9.8A6 6 0 0 1 6.2 2.5a6 6 0 1 0 7.3 7.3z",
-  out: "M6 2.5H3v11h3M10 4.8 13.2 8 10 11.2M13 8H6",
-  close: "M4 4l8 8M12 4l-8 8",
-};
-
-/** A small drawing, without a name of its own. */
-export function icon(name) {
-  return s("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, s("path", { d: DRAWN[name] }));
-}
-
-/** What a refusal says: in the words of the page if it is a common one, else in the API's. */
-export function said(problem) {
-  if (Object.hasOwn(SAID, problem.code)) return t(SAID[problem.code]);
-  return problem.detail || t("problem.internal");
-}
-
-/** Tells something at the foot of the page; trouble stays until it is closed. */
-export function notify(text, { isTrouble = false } = {}) {
-  const close = h("button", { type: "button", class: "plain", "aria-label": t("notice.close") }, icon("close"));
-  const notice = h("p", { class: isTrouble ? "notice trouble" : "notice" }, h("span", {}, text), close);
-  close.addEventListener("click", () => notice.remove());
-  document.getElementById("notices").append(notice);
-  if (!isTrouble) setTimeout(() => notice.remove(), NOTICE_MS);
-}
 
 /**
  * Does `work` with `pressed`, and the buttons beside it, out of use; tells of a refusal. Gives what `work` gives, undefined
@@ -76,19 +37,38 @@ export function button(text, onClick, kind = "") {
 
 let ids = 0;
 
-/** A labelled input, select or textarea; `hint` stands below it. `fail(text)` says what is wrong with it, "" nothing. */
+/**
+ * A labelled input, select or textarea; `hint` stands below it. `fail(text)` says what is wrong with it, "" nothing;
+ * `refuse(text)` leads there, too.
+ */
 export function field(label, control, hint = "") {
   const id = `f${++ids}`;
   control.id = id;
-  const said = h("span", { class: "hint", id: `${id}-hint` }, hint);
+  const help = h("span", { class: "hint", id: `${id}-hint` }, hint);
   const fault = h("span", { class: "fault", id: `${id}-fault` });
-  control.setAttribute("aria-describedby", `${said.id} ${fault.id}`);
-  const node = h("div", { class: "field" }, h("label", { for: id }, label), control, hint ? said : null, fault);
+  control.setAttribute("aria-describedby", `${help.id} ${fault.id}`);
+  const node = h("div", { class: "field" }, h("label", { for: id }, label), control, hint ? help : null, fault);
   function fail(text) {
     fault.textContent = text;
     control.setAttribute("aria-invalid", String(Boolean(text)));
   }
-  return { node, control, fail };
+  function refuse(text) {
+    fail(text);
+    control.focus();
+  }
+  return { node, control, fail, refuse };
+}
+
+/** Puts the faults of a refusal beside the `fields` that they are about; gives whether there were some. */
+export function showFaults(error, fields) {
+  const found = (error.errors ?? []).flatMap(({ pointer, parameter, detail }) => {
+    const name = (pointer ?? parameter ?? "").replace(/^\//, "").replaceAll("/", ".");
+    return Object.hasOwn(fields, name) ? [[fields[name], detail]] : [];
+  });
+  for (const [each, detail] of found) each.refuse(detail);
+  if (found.length === 0 && error.code === "malformed" && fields.message) fields.message.refuse(said(error));
+  else if (found.length === 0) return false;
+  return true;
 }
 
 export function select(options, chosen) {
@@ -148,4 +128,20 @@ export function ask({ title, text, confirm, mustType = null, fields = [], isGrav
 /** A view's word for that there is nothing to show. */
 export function empty(text, ...more) {
   return h("div", { class: "empty" }, h("p", {}, text), ...more);
+}
+
+const PAUSED = { push: "paused.push", pop: "paused.pop" };
+
+/** Says in `node` which operations are paused, and until when. */
+export function showPauses(node, paused) {
+  keyed(
+    node,
+    Object.entries(paused).sort(),
+    ([name]) => name,
+    () => h("span", { class: "badge paused" }),
+    (badge, [name, { until }]) => {
+      const what = t(PAUSED[name]);
+      write(badge, until ? t("paused.until", { what, end: brief(until) }) : what);
+    },
+  );
 }

@@ -1,8 +1,10 @@
 // What is done to a whole queue: each asks first, and gives whether it was done.
 
 import * as api from "./api.js";
+import { now } from "./clock.js";
 import { count } from "./format.js";
-import { ask, attempt, field, notify, select } from "./parts.js";
+import { notify } from "./notices.js";
+import { ask, attempt, field, select } from "./parts.js";
 import { t } from "./words.js";
 
 const MINUTES = [0, 5, 60, 1440];
@@ -24,7 +26,7 @@ export async function pauseQueue(queue, pressed) {
   });
   if (!isSure) return false;
   const minutes = Number(how.control.value);
-  const until = minutes ? new Date(Date.now() + minutes * 60_000).toISOString() : null;
+  const until = minutes ? new Date(now() + minutes * 60_000).toISOString() : null;
   return done(pressed, async () => {
     await api.pause(queue, { operation: what.control.value, until });
     return t("pause.done");

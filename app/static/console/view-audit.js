@@ -9,6 +9,7 @@ import { isAdmin } from "./rights.js";
 import { t } from "./words.js";
 
 const LIMIT = 50;
+const OUTCOMES = { done: "outcome.done", refused: "outcome.refused", unanswered: "outcome.unanswered" };
 
 /** Shows the log in `main` until `signal` aborts. */
 export function auditView(main, signal) {
@@ -91,7 +92,8 @@ export function auditView(main, signal) {
 }
 
 function row(entry, columns) {
-  const outcome = entry.times > 1 ? `${entry.outcome} × ${count(entry.times)}` : entry.outcome;
+  const word = Object.hasOwn(OUTCOMES, entry.outcome) ? t(OUTCOMES[entry.outcome]) : entry.outcome;
+  const outcome = entry.times > 1 ? `${word} × ${count(entry.times)}` : word;
   const cells = [moment(entry.at), entry.actor, entry.action, entry.target, outcome, entry.detail, entry.address];
   return h(
     "tr",

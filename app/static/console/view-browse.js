@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { fill, h } from "./dom.js";
 import { ago, count, moment } from "./format.js";
-import { openable } from "./messages.js";
+import { openable, priority } from "./messages.js";
 import { pager } from "./pager.js";
 import { button, empty, select } from "./parts.js";
 import { t } from "./words.js";
@@ -47,7 +47,7 @@ function head(message) {
     { class: "line" },
     h("span", { title: moment(message.pushed_at) }, ago(message.pushed_at)),
     message.attempts ? h("span", {}, t("message.attempts", { n: count(message.attempts) })) : null,
-    message.priority && message.priority !== "normal" ? h("span", { class: "badge" }, message.priority) : null,
+    message.priority && message.priority !== "normal" ? h("span", { class: "badge" }, priority(message.priority)) : null,
     message.group ? h("span", { class: "badge" }, message.group) : null,
     due ? h("span", { title: moment(due) }, `→ ${ago(due)}`) : null,
   );

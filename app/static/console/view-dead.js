@@ -4,8 +4,9 @@ import * as api from "./api.js";
 import { fill, h } from "./dom.js";
 import { ago, count, moment } from "./format.js";
 import { openable } from "./messages.js";
+import { notify } from "./notices.js";
 import { pager } from "./pager.js";
-import { ask, attempt, button, empty, notify, select } from "./parts.js";
+import { ask, attempt, button, empty, select } from "./parts.js";
 import { may } from "./rights.js";
 import { t } from "./words.js";
 

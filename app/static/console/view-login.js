@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 import { fill, h } from "./dom.js";
 import { age } from "./format.js";
-import { field, said } from "./parts.js";
+import { said } from "./notices.js";
+import { field } from "./parts.js";
 import { t } from "./words.js";
 
 /** Shows the form in `main`; `why` says why one has to log in again. `onDone` is called once there is a token. */

@@ -6,7 +6,7 @@ import { fill, h, keyed, mark, write } from "./dom.js";
 import { age, count, rate } from "./format.js";
 import { addAll, historyOf, totals } from "./history.js";
 import { showEnds } from "./pager.js";
-import { button, empty, select } from "./parts.js";
+import { button, empty, select, showPauses } from "./parts.js";
 import { Poller } from "./poller.js";
 import { may } from "./rights.js";
 import { QUEUE_NAME, toQueue } from "./router.js";
@@ -259,16 +259,4 @@ function makeRow({ queue }) {
     showPauses(badges, each.paused);
   };
   return row;
-}
-
-/** Says which operations are paused. */
-export function showPauses(node, paused) {
-  const words = { push: t("paused.push"), pop: t("paused.pop") };
-  keyed(
-    node,
-    Object.keys(paused).sort(),
-    (name) => name,
-    (name) => h("span", { class: "badge paused" }, words[name]),
-    () => {},
-  );
 }

@@ -2,9 +2,9 @@
 
 import * as api from "./api.js";
 import { fill, h } from "./dom.js";
-import { attempt, button, empty, field, notify, said } from "./parts.js";
+import { notify, said } from "./notices.js";
+import { attempt, button, empty, field, showFaults } from "./parts.js";
 import { may } from "./rights.js";
-import { showFaults } from "./view-try.js";
 import { t } from "./words.js";
 
 const FIELDS = [

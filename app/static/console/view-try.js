@@ -4,7 +4,8 @@ import * as api from "./api.js";
 import { fill, h } from "./dom.js";
 import { count, moment } from "./format.js";
 import { whole } from "./messages.js";
-import { attempt, button, field, notify, said, select } from "./parts.js";
+import { notify } from "./notices.js";
+import { attempt, button, field, select, showFaults } from "./parts.js";
 import { may } from "./rights.js";
 import { keep, triedAt } from "./tried.js";
 import { t } from "./words.js";
@@ -37,9 +38,9 @@ function pushCard({ queue, changed }) {
   const priority = field(
     t("message.priority"),
     select([
-      ["", t("push.normal")],
-      ["high", t("push.high")],
-      ["low", t("push.low")],
+      ["", t("priority.normal")],
+      ["high", t("priority.high")],
+      ["low", t("priority.low")],
     ]),
   );
   const group = field(t("message.group"), h("input", { autocomplete: "off", spellcheck: "false" }));
@@ -78,7 +79,7 @@ function pushCard({ queue, changed }) {
         notify(t("push.done", { id }));
         changed();
       } catch (error) {
-        if (error instanceof SyntaxError) refuse(body, t("push.no-json"));
+        if (error instanceof SyntaxError) body.refuse(t("push.no-json"));
         else if (!showFaults(error, fields)) throw error;
       }
     });
@@ -187,23 +188,6 @@ function delivery(message, settle) {
     h("p", { class: "hint" }, words),
     message.receipt ? h("div", { class: "actions start" }, ways) : null,
   ];
-}
-
-/** Puts the faults of a refusal beside the fields that they are about; gives whether there were some. */
-export function showFaults(error, fields) {
-  const found = (error.errors ?? []).flatMap(({ pointer, parameter, detail }) => {
-    const name = (pointer ?? parameter ?? "").replace(/^\//, "").replaceAll("/", ".");
-    return Object.hasOwn(fields, name) ? [[fields[name], detail]] : [];
-  });
-  for (const [each, detail] of found) refuse(each, detail);
-  if (found.length === 0 && error.code === "malformed" && fields.message) refuse(fields.message, said(error));
-  else if (found.length === 0) return false;
-  return true;
-}
-
-function refuse(where, words) {
-  where.fail(words);
-  where.control.focus();
 }
 
 /** A key that nobody else has. */
