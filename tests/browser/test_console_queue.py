@@ -84,12 +84,40 @@ def test_html_and_scripts_in_a_message_are_text(page: Page, service: Service, ap
     assert page.title() == "one.evil · Pulpo"
 
 
-def test_numbers_are_shown_as_they_were_pushed(page: Page, service: Service, api: Api) -> None:
-    body = '{"message": {"id": 12345678901234567890, "price": 1.10, "n": 1e400}}'
+def test_a_message_is_shown_as_it_was_pushed(page: Page, service: Service, api: Api) -> None:
+    body = '{"message": {"id": 12345678901234567890, "price": 1.10, "n": 1e400, "10": "}\\"", "9": [], "9": {}}}'
     headers = {"Content-Type": "application/json"}
     api.client.post("/queues/one.exact/push", content=body, headers=headers).raise_for_status()
     enter(page, service, "#/queues/one.exact/messages")
-    expect(messages(page)).to_contain_text('{"id":12345678901234567890,"price":1.10,"n":1e400}')
+    kept = '{"id": 12345678901234567890, "price": 1.10, "n": 1e400, "10": "}\\"", "9": [], "9": {}}'
+    expect(messages(page)).to_contain_text(kept)
+    messages(page).locator("summary").click()
+    opened = page.get_by_label("The message").inner_text()
+    assert opened.splitlines() == [
+        "{",
+        '  "id": 12345678901234567890,',
+        '  "price": 1.10,',
+        '  "n": 1e400,',
+        '  "10": "}\\"",',
+        '  "9": [],',
+        '  "9": {}',
+        "}",
+    ]
+
+
+def test_large_messages_are_not_parsed_to_be_listed(page: Page, service: Service, api: Api) -> None:
+    api.push("one.large", *([number] * 100_000 for number in range(3)))
+    page.add_init_script("""
+        const parse = JSON.parse;
+        window.mostParsed = 0;
+        JSON.parse = (text, ...rest) => {
+            window.mostParsed = Math.max(window.mostParsed, text.length);
+            return parse(text, ...rest);
+        };
+    """)
+    enter(page, service, "#/queues/one.large/messages")
+    expect(messages(page)).to_have_count(3)
+    assert page.evaluate("window.mostParsed") < 20_000
 
 
 def test_a_long_message_is_cut_until_somebody_asks_for_all(page: Page, service: Service, api: Api) -> None:

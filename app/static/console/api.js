@@ -1,6 +1,7 @@
 // Calls Pulpo's public API, and nothing else.
 
 import { hear } from "./clock.js";
+import { parseKeeping } from "./exact.js";
 import { begin, end, session, token } from "./session.js";
 
 const BASE = new URL("./", document.baseURI); // the API lies beside the page
@@ -18,7 +19,7 @@ export class Problem extends Error {
 
 /**
  * One call. `body`: a value for JSON, or a text with `type`; `last`: the token to call with, of a session that has ended.
- * Gives `{data, tag}`; with `exact` the numbers of the answer are written as they were sent. Throws Problem, or an
+ * Gives `{data, tag}`; with `exact` each message in it is its own text. Throws Problem, or an
  * AbortError if `signal` aborts.
  */
 async function call(method, path, { query = {}, body, type, headers = {}, signal, exact = false, last = null } = {}) {
@@ -59,7 +60,7 @@ async function call(method, path, { query = {}, body, type, headers = {}, signal
     if (response.status === 403 && path !== "me" && last === null) session.dispatchEvent(new Event("forbidden")); // who hears it asks me
     throw problem;
   }
-  const data = exact ? parsed(text, parseExact) : parsed(text);
+  const data = exact ? parsed(text, parseKeeping) : parsed(text);
   if (data === null) throw new Problem({ code: "internal" });
   return { data, tag: response.headers.get("ETag") };
 }
@@ -84,18 +85,6 @@ function parsed(text, parse = JSON.parse) {
   } catch {
     return null;
   }
-}
-
-/** JSON whose `message`s keep each number as it was written: 12345678901234567890, 1.10. */
-function parseExact(text) {
-  const plain = JSON.parse(text);
-  if (!JSON.rawJSON) return plain;
-  const exact = JSON.parse(text, (_, value, context) =>
-    typeof value === "number" && String(value) !== context.source ? JSON.rawJSON(context.source) : value,
-  );
-  if ("message" in plain) plain.message = exact.message;
-  plain.messages?.forEach((each, place) => (each.message = exact.messages[place].message));
-  return plain;
 }
 
 const of = (queue, rest = "") => `queues/${encodeURIComponent(queue)}${rest}`;

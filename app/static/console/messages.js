@@ -1,6 +1,7 @@
 // Shows messages: their bodies as text, whatever they hold.
 
 import { h } from "./dom.js";
+import { indented } from "./exact.js";
 import { bytes } from "./format.js";
 import { button } from "./parts.js";
 import { t } from "./words.js";
@@ -16,9 +17,9 @@ export function priority(name) {
   return Object.hasOwn(PRIORITIES, name) ? t(PRIORITIES[name]) : name;
 }
 
-/** The text of a message as it lies in the queue. */
-function textOf({ message, content_type: type }, indent) {
-  return type === undefined ? JSON.stringify(message, null, indent) : String(message);
+/** The text of a message as it lies in the queue: JSON as it was written, or what was pushed as another type. */
+function textOf({ message, content_type: type }) {
+  return type === undefined ? message : String(JSON.parse(message));
 }
 
 /** One line of it. */
@@ -32,7 +33,8 @@ function preview(message) {
 /** All of it, with what else the message carries. */
 export function whole(message) {
   const plain = textOf(message);
-  const text = plain.length > INDENTED ? plain : textOf(message, 2);
+  const isJson = message.content_type === undefined;
+  const text = isJson && plain.length <= INDENTED ? indented(plain) : plain;
   const body = h("pre", { tabIndex: 0, class: "body", "aria-label": t("message.body") }, text.slice(0, FIRST));
   const node = h("div", { class: "whole" }, facts(message), body);
   if (text.length > FIRST) {
