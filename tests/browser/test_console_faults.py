@@ -316,3 +316,94 @@ def test_what_is_told_again_is_told_once_and_three_things_at_most(
     for _ in range(2):
         page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
+
+
+def test_a_look_at_the_page_does_not_ask_sooner_than_the_service_wishes(
+    page: Page, service: Service, refusals: set[int]
+) -> None:
+    refusals.add(503)
+    enter(page, service)
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, headers={"Retry-After": "30"}, json={"code": "overloaded"})
+
+    page.route("**/queues?*", refuse)
+    expect(page.get_by_role("status").first).to_contain_text("too much to do", timeout=10_000)
+    for _ in range(3):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        page.wait_for_timeout(200)
+    assert len(asked) == 1
+
+
+def test_a_queue_that_somebody_else_makes_is_found(page: Page, service: Service, api: Api, refusals: set[int]) -> None:
+    refusals.add(404)
+    enter(page, service, "#/queues/faults.made-later/try")
+    expect(page.get_by_text("This queue does not exist.")).to_be_visible()
+    api.push("faults.made-later", 1)
+    expect(page.get_by_role("button", name="Purge")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("This queue does not exist.")).to_have_count(0)
+
+
+def test_no_rate_is_negative_after_a_queue_was_made_anew(page: Page, service: Service, api: Api) -> None:
+    api.push("faults.anew", 1, 2)
+    enter(page, service, "#/queues/faults.anew/try")
+    rates = page.get_by_role("img", name=re.compile("^Messages a second:"))
+
+    def answer(route: Route, totals: dict[str, int]) -> None:
+        known = route.fetch().json()
+        route.fulfill(json=known | {"totals": known["totals"] | totals})
+
+    page.route("**/queues/faults.anew", lambda route: answer(route, {"pushed": 10, "delivered": 9}))
+    expect(page.get_by_role("status").first).to_have_text("Live")
+    page.wait_for_timeout(2500)
+    page.unroute("**/queues/faults.anew")
+    page.route("**/queues/faults.anew", lambda route: answer(route, {"pushed": 12, "delivered": 1}))
+    seen = set()
+    for _ in range(30):
+        seen.add(rates.get_attribute("aria-label") or "")
+        page.wait_for_timeout(100)
+    assert not [label for label in seen if re.search("[-−]\\d", label)]
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_what_is_typed_while_settings_are_saved_stays(page: Page, service: Service, api: Api) -> None:
+    api.put("/queues/faults.saving", {})
+    enter(page, service, "#/queues/faults.saving/settings")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "PATCH":
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.get_by_label("Lease (s)").fill("45")
+    page.route("**/queues/faults.saving", hold)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_label("Attempts at most").fill("7")
+    held[0].continue_()
+    expect(page.locator("#notices")).to_contain_text("Saved.")
+    expect(page.get_by_label("Lease (s)")).to_have_value("45")
+    expect(page.get_by_label("Attempts at most")).to_have_value("7")
+    page.unroute("**/queues/faults.saving")
+    with page.expect_response(lambda answer: answer.request.method == "PATCH"):
+        page.get_by_role("button", name="Save").click()
+    assert api.get("/queues/faults.saving")["settings"]["max_attempts"] == 7
+
+
+def test_a_drop_on_the_second_page_stays_there_and_the_last_page_keeps_the_focus(
+    page: Page, service: Service, api: Api
+) -> None:
+    api.push("faults.paged", *range(27))
+    api.kill_off("faults.paged", 27, "by hand")
+    enter(page, service, "#/queues/faults.paged/dead")
+    pages = page.get_by_role("navigation", name="Pages")
+    pages.get_by_role("button", name="Next").press("Enter")
+    expect(pages).to_contain_text("26–27")
+    expect(pages.get_by_role("button", name="Back")).to_be_focused()
+    for left in ("26–26", "1–25"):
+        page.get_by_role("button", name="Drop").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Drop").click()
+        expect(page.locator(".pages .where")).to_have_text(left)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -158,3 +159,16 @@ def test_whoever_cannot_be_told_who_they_are_can_log_out(page: Page, service: Se
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("heading", name="Log in to Pulpo")).to_be_visible()
     assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_browser_that_keeps_nothing_shows_the_console_all_the_same(page: Page, service: Service) -> None:
+    page.add_init_script("""
+        for (const name of ["localStorage", "sessionStorage"])
+            Object.defineProperty(window, name, { get() { throw new DOMException("blocked", "SecurityError"); } });
+    """)
+    enter(page, service)
+    expect(page.get_by_role("heading", name="Queues")).to_be_visible()
+    page.get_by_role("button", name=re.compile("colours")).click()
+    page.get_by_role("button", name="Español").click()
+    page.get_by_role("button", name="Cerrar sesión").click()
+    expect(page.get_by_role("heading", name="Iniciar sesión en Pulpo")).to_be_visible()

@@ -5,6 +5,7 @@ import { fill, h, mark, write } from "./dom.js";
 import { age } from "./format.js";
 import { forget as forgetHistory } from "./history.js";
 import { icon } from "./icons.js";
+import { kept } from "./kept.js";
 import { notify, said } from "./notices.js";
 import { button, empty } from "./parts.js";
 import { isAdmin } from "./rights.js";
@@ -158,9 +159,9 @@ function show() {
 /** Says how the asking goes; null: nothing is asked for. */
 function tell(how) {
   status.className = `status ${how?.state ?? ""}`;
-  if (how === null || how.state === "stopped") write(status, "");
-  else if (how.state === "live") write(status, t("status.live"));
-  else write(status, `${said(how.problem)} ${t("status.again", { age: age(how.seconds) })}`);
+  if (how?.state === "live") write(status, t("status.live"));
+  else if (how?.state === "waiting") write(status, `${said(how.problem)} ${t("status.again", { age: age(how.seconds) })}`);
+  else write(status, "");
 }
 
 function drawTop() {
@@ -225,7 +226,7 @@ function schemeButton() {
     () => {
       const scheme = isDark ? "light" : "dark";
       document.documentElement.dataset.scheme = scheme;
-      localStorage.setItem("pulpo.scheme", scheme);
+      kept("localStorage").put("pulpo.scheme", scheme);
       node.replaceWith(schemeButton());
       top.querySelector("[data-scheme]").focus();
     },

@@ -2,14 +2,12 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element. Props: `class`, `on` (listeners by event), DOM properties, else attributes; null and false are left out. */
+/** An element. Props: `class`, DOM properties, else attributes; null and false are left out. */
 export function h(tag, props, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props ?? {})) {
     if (value === null || value === undefined || value === false) continue;
-    if (name === "on") {
-      for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
-    } else if (name === "class") node.className = value;
+    if (name === "class") node.className = value;
     else if (name in node && typeof value !== "string") node[name] = value;
     else node.setAttribute(name, value === true ? "" : value);
   }

@@ -2,7 +2,9 @@
 
 const POINTS = 90;
 const LEAST_SECONDS = 1; // between two points: a rate over less is noise
-const FIELDS = ["at", "ready", "delayed", "leased", "dead", "pushed", "delivered", "acked"];
+const COUNTS = ["ready", "delayed", "leased", "dead"];
+const RATES = ["pushed", "delivered", "acked"];
+const FIELDS = ["at", ...COUNTS, ...RATES];
 const WIDTH = FIELDS.length;
 const PLACE = Object.fromEntries(FIELDS.map((name, place) => [name, place]));
 
@@ -17,10 +19,10 @@ class History {
   add(at, counts, totals) {
     const seconds = at - this.#at;
     if (this.#totals !== null && seconds < LEAST_SECONDS) return;
-    const isNew = this.#totals === null || totals.pushed < this.#totals.pushed; // first seen, or made anew since
+    // First seen, or made anew since: no total ever falls.
+    const isNew = this.#totals === null || Object.keys(totals).some((name) => totals[name] < this.#totals[name]);
     const rateOf = (name) => (isNew ? NaN : (totals[name] - this.#totals[name]) / seconds);
-    const point = [at, counts.ready, counts.delayed, counts.leased, counts.dead];
-    this.#append([...point, rateOf("pushed"), rateOf("delivered"), rateOf("acked")]);
+    this.#append([at, ...COUNTS.map((name) => counts[name]), ...RATES.map(rateOf)]);
     this.#totals = totals;
     this.#at = at;
   }
@@ -68,12 +70,13 @@ export function historyOf(queue) {
 /** Takes in a list of all queues, and forgets those that are gone. */
 export function addAll(list) {
   const at = performance.now() / 1000;
-  const sum = Object.fromEntries(FIELDS.map((name) => [name, 0]));
+  const sum = Object.fromEntries([...COUNTS, ...RATES].map((name) => [name, 0]));
   let rated = list.length === 0;
   for (const each of list) {
     const history = historyOf(each.queue);
     history.add(at, each, each.totals);
-    for (const name of FIELDS) sum[name] += each[name] ?? history.last(name) ?? 0;
+    for (const name of COUNTS) sum[name] += each[name];
+    for (const name of RATES) sum[name] += history.last(name) ?? 0;
     rated ||= history.last("pushed") !== null;
   }
   const rates = rated ? {} : { pushed: NaN, delivered: NaN, acked: NaN };

@@ -55,7 +55,8 @@ export function queueView(main, { queue, tab }, tell, signal) {
 
   function hear(how) {
     tell(how);
-    if (how.state !== "stopped" || how.problem.status === 401) return;
+    const isUseless = how.state === "absent" || how.state === "stopped";
+    if (!isUseless || how.problem.status === 401) return;
     fill(trouble, h("p", { class: "note" }, said(how.problem)));
     actions.update(null);
   }

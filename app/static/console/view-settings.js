@@ -79,14 +79,15 @@ export function settingsView(part, { queue, changed, signal }) {
       notify(t("settings.same"));
       return;
     }
+    const sent = textsOf(fields);
     await attempt(submit, async () => {
       try {
         const answer = await api.change(queue, patch, tag);
         notify(t("settings.saved"));
-        if (signal.aborted) return;
-        [known, tag] = [answer.data.settings, answer.tag];
-        draw();
-        part.querySelector("button[type=submit]").focus();
+        if (maySee) [known, tag] = [answer.data.settings, answer.tag];
+        for (const [name, { control }] of Object.entries(fields)) {
+          if (control.value.trim() === sent[name]) control.value = get(known, name) ?? ""; // else it was typed since
+        }
         changed();
       } catch (error) {
         if (!showFaults(error, fields)) throw error;
@@ -97,8 +98,7 @@ export function settingsView(part, { queue, changed, signal }) {
   /** What differs from what is known, as a merge patch; an empty field gives the default back. */
   function patchOf(fields) {
     const patch = {};
-    for (const { name } of FIELDS) {
-      const text = fields[name].control.value.trim();
+    for (const [name, text] of Object.entries(textsOf(fields))) {
       const value = text === "" ? null : Number(text);
       if (value === (get(known, name) ?? null)) continue;
       const [first, second] = name.split(".");
@@ -114,6 +114,10 @@ function fieldOf({ name, label, unit, isOptional }, known, isReadOnly) {
   control.value = get(known, name) ?? "";
   if (isOptional && known) control.placeholder = t("setting.none");
   return field(unit ? `${t(label)} (${t(unit)})` : t(label), control);
+}
+
+function textsOf(fields) {
+  return Object.fromEntries(Object.entries(fields).map(([name, { control }]) => [name, control.value.trim()]));
 }
 
 /** The setting of that name; undefined if the settings are not known. */

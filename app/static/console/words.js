@@ -1,14 +1,17 @@
 // The words of the page in the language chosen: the browser's, until somebody chooses another.
 
+import { kept } from "./kept.js";
 import en from "./words-en.js";
 import es from "./words-es.js";
 
 const LANGUAGES = { en, es };
 const PLACE = "pulpo.language";
 
-let chosen = localStorage.getItem(PLACE);
-if (!(chosen in LANGUAGES)) {
-  const wanted = navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in LANGUAGES);
+const choices = kept("localStorage");
+
+let chosen = choices.get(PLACE);
+if (!Object.hasOwn(LANGUAGES, chosen)) {
+  const wanted = navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => Object.hasOwn(LANGUAGES, tag));
   chosen = wanted ?? "en";
 }
 
@@ -19,7 +22,7 @@ export function language() {
 
 export function chooseLanguage(tag) {
   chosen = tag;
-  localStorage.setItem(PLACE, tag);
+  choices.put(PLACE, tag);
 }
 
 /** The words under `key`, with each {name} replaced by its value. */
