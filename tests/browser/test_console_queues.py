@@ -204,3 +204,18 @@ def test_what_was_searched_for_is_gone_with_whoever_did(page: Page, service: Ser
     page.get_by_role("button", name="Log out").click()
     log_in(page, "admin", (service.data_dir / "admin-password").read_text().strip())
     expect(page.get_by_label("Search by name")).to_have_value("")
+
+
+def test_every_figure_of_a_queue_has_a_small_chart(page: Page, service: Service, api: Api) -> None:
+    api.push("charted.all", *range(3))
+    api.push("charted.all", 1, delay=600)
+    api.kill_off("charted.all", 1, "by hand")
+    api.post("/queues/charted.all/pop", {"lease": 600})
+    enter(page, service)
+    page.get_by_label("Search by name").fill("charted.all")
+    row = page.get_by_role("row", name="charted.all")
+    for kind in ("ready", "delayed", "leased", "dead", "oldest"):
+        expect(row.locator(f"svg.{kind} .line")).to_have_attribute("d", re.compile("L"))
+    page.get_by_role("link", name="charted.all", exact=True).click()
+    for kind in ("ready", "delayed", "leased", "dead", "oldest"):
+        expect(page.locator(f".tile.{kind} svg .line")).to_have_attribute("d", re.compile("L"))

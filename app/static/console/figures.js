@@ -1,6 +1,6 @@
-// The figures of one queue: tiles, two charts, and what happened since it was made.
+// The figures of one queue: tiles with small charts, two larger ones, and what happened since it was made.
 
-import { chart } from "./charts.js";
+import { chart, sparkline } from "./charts.js";
 import { h, keyed, write } from "./dom.js";
 import { age, ago, bytes, count, rate, short } from "./format.js";
 import { historyOf } from "./history.js";
@@ -19,8 +19,8 @@ const TOTALS = {
 
 /** `{node, update}`; `update` takes what GET /queues/{queue} answers, once the history has it. */
 export function figuresOf(queue) {
-  const tiles = Object.entries(STATES).map(([state, label]) => [state, tile(state, t(label))]);
-  const oldest = tile("oldest", t("column.oldest"));
+  const tiles = Object.entries(STATES).map(([state, label]) => [state, tile(state, t(label), sparkline(state))]);
+  const oldest = tile("oldest", t("column.oldest"), sparkline("oldest"));
   const size = tile("bytes", t("queue.bytes"));
   const messages = chart({
     title: t("chart.messages"),
@@ -54,6 +54,7 @@ export function figuresOf(queue) {
     write(oldest.value, age(counts.oldest_age));
     write(size.value, bytes(counts.bytes));
     const history = historyOf(queue);
+    for (const [kind, { spark }] of [...tiles, ["oldest", oldest]]) spark.update(history.points(kind));
     messages.update(Object.keys(STATES).map((state) => history.points(state)));
     rates.update(Object.keys(RATES).map((name) => history.points(name)));
     const rows = Object.entries(TOTALS).map(([name, label]) => [t(label), count(totals[name])]);
@@ -74,7 +75,7 @@ function fact([label]) {
   return h("div", {}, h("dt", {}, label), h("dd"));
 }
 
-function tile(kind, label) {
+function tile(kind, label, spark = null) {
   const value = h("b", {}, "–");
-  return { value, node: h("div", { class: `tile ${kind}` }, h("span", {}, label), value) };
+  return { value, spark, node: h("div", { class: `tile ${kind}` }, h("span", {}, label), value, spark?.node) };
 }

@@ -4,11 +4,11 @@ const POINTS = 90;
 const LEAST_SECONDS = 1; // between two points: a rate over less is noise
 const COUNTS = ["ready", "delayed", "leased", "dead"];
 const RATES = ["pushed", "delivered", "acked"];
-const FIELDS = ["at", ...COUNTS, ...RATES];
+const FIELDS = ["at", ...COUNTS, "oldest", ...RATES];
 const WIDTH = FIELDS.length;
 const PLACE = Object.fromEntries(FIELDS.map((name, place) => [name, place]));
 
-/** The last points of one queue: the time in seconds, messages by state, and messages a second. */
+/** The last points of one queue: the time in seconds, messages by state, the age of the oldest, and messages a second. */
 class History {
   #values = new Float64Array(POINTS * WIDTH);
   #length = 0;
@@ -22,7 +22,7 @@ class History {
     // First seen, or made anew since: no total ever falls.
     const isNew = this.#totals === null || Object.keys(totals).some((name) => totals[name] < this.#totals[name]);
     const rateOf = (name) => (isNew ? NaN : (totals[name] - this.#totals[name]) / seconds);
-    this.#append([at, ...COUNTS.map((name) => counts[name]), ...RATES.map(rateOf)]);
+    this.#append([at, ...COUNTS.map((name) => counts[name]), counts.oldest_age ?? 0, ...RATES.map(rateOf)]);
     this.#totals = totals;
     this.#at = at;
   }
@@ -71,16 +71,18 @@ export function historyOf(queue) {
 export function addAll(list) {
   const at = performance.now() / 1000;
   const sum = Object.fromEntries([...COUNTS, ...RATES].map((name) => [name, 0]));
+  let oldest = 0;
   let rated = list.length === 0;
   for (const each of list) {
     const history = historyOf(each.queue);
     history.add(at, each, each.totals);
     for (const name of COUNTS) sum[name] += each[name];
+    oldest = Math.max(oldest, each.oldest_age ?? 0);
     for (const name of RATES) sum[name] += history.last(name) ?? 0;
     rated ||= history.last("pushed") !== null;
   }
   const rates = rated ? {} : { pushed: NaN, delivered: NaN, acked: NaN };
-  totals.addPoint({ ...sum, ...rates, at });
+  totals.addPoint({ ...sum, ...rates, oldest, at });
   const there = new Set(list.map((each) => each.queue));
   for (const queue of queues.keys()) if (!there.has(queue)) queues.delete(queue);
 }

@@ -17,7 +17,8 @@ export function kept(storage) {
     get: (name) => here.get(name) ?? tried((place) => place.getItem(name)) ?? null,
     put(name, value) {
       const isKept = tried((place) => [place.setItem(name, value)]);
-      if (!isKept) here.set(name, value);
+      if (isKept) here.delete(name);
+      else here.set(name, value);
     },
     drop(name) {
       here.delete(name);

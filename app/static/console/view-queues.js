@@ -228,14 +228,11 @@ function chosen(all) {
 }
 
 function makeRow({ queue }) {
-  const ready = sparkline("ready");
-  const pushed = sparkline("pushed");
-  const delivered = sparkline("delivered");
   const badges = h("span", { class: "badges" });
   const values = Object.fromEntries(COLUMNS.slice(1).map(({ id }) => [id, h("span", { class: "value" })]));
-  const sparks = { ready, pushed, delivered };
+  const sparks = Object.fromEntries(COLUMNS.slice(1).map(({ id }) => [id, sparkline(id)]));
   const cells = COLUMNS.slice(1).map(({ id, label }) =>
-    h("td", { role: "cell", class: id, "data-label": t(label) }, sparks[id]?.node, values[id]),
+    h("td", { role: "cell", class: id, "data-label": t(label) }, sparks[id].node, values[id]),
   );
   const name = h(
     "th",
