@@ -53,11 +53,10 @@ resource "aws_iam_role_policy" "backups" {
         Resource = [aws_ebs_volume.data.arn, local.snapshots]
       },
       {
-        Sid       = "Name"
-        Effect    = "Allow"
-        Action    = "ec2:CreateTags"
-        Resource  = local.snapshots
-        Condition = { StringEquals = { "ec2:CreateAction" = "CreateSnapshot" } }
+        Sid      = "Name"
+        Effect   = "Allow"
+        Action   = "ec2:CreateTags"
+        Resource = local.snapshots
       },
       {
         Sid       = "DropItsOwn"

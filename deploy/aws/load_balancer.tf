@@ -10,7 +10,7 @@ resource "aws_lb" "this" {
   security_groups            = [aws_security_group.this["balancer"].id]
   idle_timeout               = local.balancer_seconds
   drop_invalid_header_fields = true
-  desync_mitigation_mode     = "strictest"
+  desync_mitigation_mode     = "defensive" # "strictest" answers 400 to what a VPC link sends
   enable_deletion_protection = var.protected == "yes"
 }
 

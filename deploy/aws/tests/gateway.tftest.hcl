@@ -86,12 +86,17 @@ run "the_link_is_private_and_checks_whom_it_talks_to" {
     condition     = aws_lb_listener.this.protocol == "HTTPS" && startswith(aws_lb_listener.this.ssl_policy, "ELBSecurityPolicy-TLS13-1-2") && aws_lb_target_group.this.protocol == "HTTPS"
     error_message = "TLS all the way."
   }
+  assert {
+    # https://repost.aws/knowledge-center/api-gateway-private-integration-errors
+    condition     = aws_lb.this.desync_mitigation_mode == "defensive"
+    error_message = "The load balancer takes what the link sends: in the strictest mode it answers 400 to each request of an HTTP API."
+  }
 }
 
 run "a_poll_of_20_s_fits" {
   assert {
-    condition     = aws_apigatewayv2_integration.this.timeout_milliseconds > 20000 && aws_apigatewayv2_integration.this.timeout_milliseconds <= 29000
-    error_message = "The gateway waits longer than Pulpo's longest poll, and within its own limit."
+    condition     = aws_apigatewayv2_integration.this.timeout_milliseconds >= 26000 && aws_apigatewayv2_integration.this.timeout_milliseconds <= 29000
+    error_message = "The gateway waits longer than Pulpo's longest poll, with time left for its stores, which get 5 s; and within its own limit."
   }
   assert {
     condition     = aws_lb.this.idle_timeout * 1000 > aws_apigatewayv2_integration.this.timeout_milliseconds
@@ -150,5 +155,12 @@ run "the_data_volume_is_backed_up_daily" {
   assert {
     condition     = aws_dlm_lifecycle_policy.this.policy_details[0].schedule[0].create_rule[0].interval == 24 && aws_dlm_lifecycle_policy.this.policy_details[0].schedule[0].retain_rule[0].count == 14
     error_message = "Daily, and two weeks of them."
+  }
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.backups.policy).Statement : statement.Sid => [statement.Resource, keys(statement)]
+      if statement.Sid == "Name"
+    } == { Name = ["arn:aws:ec2:eu-west-1::snapshot/*", ["Action", "Effect", "Resource", "Sid"]] }
+    error_message = "It may tag any snapshot, at whatever moment, as AWS' own role for it: without its tags it would not find them again."
   }
 }
