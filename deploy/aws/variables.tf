@@ -17,6 +17,11 @@ variable "name" {
     condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.name)) && !endswith(var.name, "-")
     error_message = "The name must have 2 to 20 of a-z, 0-9 and -, a letter first and no - at the end."
   }
+  validation {
+    # SSM refuses parameters below the first two, a load balancer the third, a security group the last.
+    condition     = !can(regex("^(aws|ssm|internal-|sg(-|$))", var.name))
+    error_message = "AWS refuses names that begin with aws, ssm, internal- or sg-."
+  }
 }
 
 # How clients get in.
@@ -86,6 +91,11 @@ variable "release_url" {
     condition     = can(regex("^https://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+$", var.release_url))
     error_message = "The release must be at an https:// address."
   }
+  validation {
+    # It lies in state and user data, and each new instance gets the release there.
+    condition     = !can(regex("(?i)^https://[^/?#]*@|[?&](x-amz-|x-goog-)?signature=|[?&]sig=", var.release_url))
+    error_message = "The address must last and be no secret: neither a presigned one nor one with a password."
+  }
 }
 
 variable "release_sha256" {
@@ -107,6 +117,10 @@ variable "instance_type" {
     condition     = can(regex("^[a-z][a-z0-9-]*[0-9][a-z-]*\\.([a-z]+|[0-9]+xlarge)$", var.instance_type))
     error_message = "The instance type must be spelt like t4g.small."
   }
+  validation {
+    condition     = !can(regex("^(c[134]|cc2|cg1|cr1|d2|f1|g[23]s?|h1|hi1|hs1|i[23]|m[1-4]|p[23]|r[34]|t[12]|x1e?)\\.", var.instance_type))
+    error_message = "The instance must be of the Nitro system, such as t3, t4g or m7g: older ones show no volume as NVMe, by whose name the data volume is found."
+  }
 }
 
 variable "ami_parameter" {
@@ -116,10 +130,10 @@ variable "ami_parameter" {
   nullable    = false
   validation {
     condition = can(regex(
-      "^/aws/service/(ami-amazon-linux-latest/al2023-ami-(minimal-)?kernel-|canonical/ubuntu/server/)[A-Za-z0-9./_-]+$",
+      "^/aws/service/(ami-amazon-linux-latest/al2023-ami-kernel-|canonical/ubuntu/server/(2[4-9]|[3-9][0-9])\\.(04|10)/)[A-Za-z0-9./_-]+$",
       var.ami_parameter,
-    )) && !strcontains(var.ami_parameter, "minimal")
-    error_message = "The image must be Amazon Linux 2023 or an Ubuntu server, by its public parameter of SSM; a minimal one has no SSM agent."
+    ))
+    error_message = "The image must be Amazon Linux 2023 or an Ubuntu server of 24.04 or newer, by its public parameter of SSM; a minimal one has no SSM agent."
   }
 }
 
@@ -175,7 +189,7 @@ variable "zones" {
 # A Redis and a database of your own. Never kept in the state; see secrets.tf.
 
 variable "redis_url" {
-  description = "A Redis of your own, such as rediss://user:password@….cache.amazonaws.com:6379/0, or empty: the container beside the service."
+  description = "A Redis of your own, such as rediss://user:password@….cache.amazonaws.com:6379/0, or empty: the container beside the service. Servers are reached on 6379, Sentinels on 26379."
   type        = string
   default     = ""
   nullable    = false
@@ -201,7 +215,7 @@ variable "database_url" {
 }
 
 variable "urls_version" {
-  description = "Count it up when redis_url or database_url change: Terraform does not know the values it wrote, so it writes them when this changes."
+  description = "Count it up, in terraform.tfvars, when redis_url or database_url change: Terraform does not know the values it wrote, so it writes both when this changes, and only then."
   type        = number
   default     = 1
   nullable    = false

@@ -85,3 +85,106 @@ run "what_only_looks_like_one_is_refused" {
     var.zones,
   ]
 }
+
+run "what_is_too_much_is_refused" {
+  command = plan
+  variables {
+    cognito_domain_prefix  = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    data_volume_gib        = 16385
+    log_days               = 3654
+    name                   = "paaaaaaaaaaaaaaaaaaaa"
+    oldest_message_seconds = 1209601
+    requests_at_once       = 5001
+    requests_per_second    = 10001
+    snapshots_kept         = 1001
+    vpc_cidr               = "10.0.0.0/15"
+    zones                  = ["a", "b", "c"]
+  }
+  expect_failures = [
+    var.cognito_domain_prefix,
+    var.data_volume_gib,
+    var.log_days,
+    var.name,
+    var.oldest_message_seconds,
+    var.requests_at_once,
+    var.requests_per_second,
+    var.snapshots_kept,
+    var.vpc_cidr,
+    var.zones,
+  ]
+}
+
+run "the_most_is_accepted" {
+  command = plan
+  variables {
+    cognito_domain_prefix  = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+    data_volume_gib        = 16384
+    log_days               = 3653
+    name                   = "paaaaaaaaaaaaaaaaaaa"
+    oldest_message_seconds = 1209600
+    requests_at_once       = 5000
+    requests_per_second    = 10000
+    snapshots_kept         = 1000
+    vpc_cidr               = "10.0.0.0/16"
+  }
+}
+
+run "a_name_of_aws_a_machine_without_nvme_an_old_ubuntu_and_a_presigned_address_are_refused" {
+  command = plan
+  variables {
+    ami_parameter = "/aws/service/canonical/ubuntu/server/22.04/stable/current/arm64/hvm/ebs-gp2/ami-id"
+    instance_type = "t2.small"
+    name          = "aws-queue"
+    release_url   = "https://bucket.s3.eu-west-1.amazonaws.com/pulpo.tar.gz?X-Amz-Expires=3600&X-Amz-Signature=00"
+  }
+  expect_failures = [
+    var.ami_parameter,
+    var.instance_type,
+    var.name,
+    var.release_url,
+  ]
+}
+
+run "a_name_of_ssm_another_machine_without_nvme_and_an_address_with_a_password_are_refused" {
+  command = plan
+  variables {
+    instance_type = "m4.large"
+    name          = "ssm-queue"
+    release_url   = "https://me:password@releases.example.com/pulpo.tar.gz"
+  }
+  expect_failures = [
+    var.instance_type,
+    var.name,
+    var.release_url,
+  ]
+}
+
+run "a_name_that_no_load_balancer_may_have_is_refused" {
+  command = plan
+  variables {
+    name = "internal-queue"
+  }
+  expect_failures = [
+    var.name,
+  ]
+}
+
+run "a_name_that_no_security_group_may_have_is_refused" {
+  command = plan
+  variables {
+    name = "sg"
+  }
+  expect_failures = [
+    var.name,
+  ]
+}
+
+run "machines_with_nvme_and_a_newer_ubuntu_are_accepted" {
+  command = plan
+  variables {
+    ami_parameter = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
+    instance_type = "m7i.large"
+    name          = "internal"
+    release_url   = "https://releases.example.com/pulpo.tar.gz?download=1"
+  }
+}
