@@ -14,7 +14,7 @@ output "service_settings" {
 }
 
 output "stores_security_group" {
-  description = "Give it to a Redis (6379) or PostgreSQL (5432) of your own: it lets the instance in."
+  description = "Give it to a Redis (6379, Sentinels 26379) or PostgreSQL (5432) of your own: it lets the instance in."
   value       = aws_security_group.this["stores"].id
 }
 

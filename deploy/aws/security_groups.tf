@@ -12,6 +12,7 @@ locals {
     gateway_to_balancer  = { from = "gateway", to = "balancer", port = 443 }
     balancer_to_instance = { from = "balancer", to = "instance", port = 443 }
     instance_to_redis    = { from = "instance", to = "stores", port = 6379 }
+    instance_to_sentinel = { from = "instance", to = "stores", port = 26379 }
     instance_to_postgres = { from = "instance", to = "stores", port = 5432 }
   }
   # Out of the instance to anywhere: packages, images, Cognito, SSM, CloudWatch; on 80 Ubuntu's packages, which are signed.

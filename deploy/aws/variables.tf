@@ -84,7 +84,7 @@ variable "requests_at_once" {
 # What runs.
 
 variable "release_url" {
-  description = "Where the release is: a .tar.gz of this repository, over https. `git archive --format=tar.gz --output=pulpo.tar.gz HEAD` makes one."
+  description = "Where the release is: a .tar.gz of this repository, over https, at an address that lasts and is no secret. `git archive --format=tar.gz --output=pulpo.tar.gz HEAD` makes one."
   type        = string
   nullable    = false
   validation {

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ import jwt
 import msgspec
 import pytest
 
-from tests.service import ROOT, running
+from tests.aws.tokens import ANOTHER_POOL, KEY_ID, another_key, machine_token, settings_in
+from tests.service import running
 
-KEYS = "lib/python*/site-packages/moto/cognitoidp/resources/jwks-private.json.gz"
 PASSPHRASE = "Ada's passphrase 1"
 Sign = Callable[..., str]
 
@@ -27,9 +27,7 @@ Sign = Callable[..., str]
 @pytest.fixture(scope="module")
 def given() -> dict[str, str]:
     """What user data writes into Pulpo's environment."""
-    user_data = Path(os.environ["TEST_AWS_USER_DATA"]).read_text().removeprefix("#cloud-config\n")
-    files = {file["path"]: file["content"] for file in msgspec.json.decode(user_data)["write_files"]}
-    return dict(line.split("=", 1) for line in files["/etc/pulpo/pulpo.env"].splitlines())
+    return settings_in(Path(os.environ["TEST_AWS_USER_DATA"]))
 
 
 @pytest.fixture(scope="module")
@@ -47,28 +45,8 @@ def url(given: dict[str, str], moto: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def machine_token(given: dict[str, str]) -> Sign:
-    """Makes what Cognito gives a machine for its credentials, signed by the key of the pool; moto has no such call."""
-    (file,) = (ROOT / ".venv-identity").glob(KEYS)
-    key = msgspec.json.decode(gzip.decompress(file.read_bytes()))
-    private = jwt.PyJWK(key, "RS256").key
-    pool = given["PULPO_COGNITO_POOL"]
-    _, client = given["PULPO_IDENTITY_CLIENTS"].split(",")
-
-    def sign(**changed: Any) -> str:
-        claims = {
-            "iss": f"https://cognito-idp.eu-west-1.amazonaws.com/{pool}",
-            "sub": client,
-            "client_id": client,
-            "token_use": "access",
-            "scope": "pulpo/push pulpo/pop",
-            "exp": int(time.time()) + 3600,
-            "iat": int(time.time()),
-            "jti": os.urandom(8).hex(),
-        }
-        return jwt.encode(claims | changed, private, "RS256", {"kid": "dummy"})
-
-    return sign
+def sign(given: dict[str, str]) -> Sign:
+    return partial(machine_token, given)
 
 
 def call(moto: str, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -96,8 +74,8 @@ def assert_refused(answer: httpx.Response, status: int = 401, code: str = "unaut
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_a_machine_pushes_and_pops_by_its_token(url: str, machine_token: Sign) -> None:
-    token = machine_token()
+def test_a_machine_pushes_and_pops_by_its_token(url: str, sign: Sign) -> None:
+    token = sign()
     assert send(url, "/push", token, {"message": {"order": 42}}).status_code == 201
     assert send(url, "/pop", token).json()["message"] == {"order": 42}
     assert send(url, "/purge", token).status_code == 404
@@ -108,22 +86,24 @@ def test_a_machine_pushes_and_pops_by_its_token(url: str, machine_token: Sign) -
     "changed",
     [
         {"exp": int(time.time()) - 60},
-        {"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AnotherPool"},
+        {"iss": ANOTHER_POOL},
         {"client_id": "another-client"},
         {"aud": "somebody-else"},
         {"token_use": "id"},
     ],
     ids=["expired", "another-pool", "another-client", "for-somebody-else", "id-token"],
 )
-def test_another_token_is_refused_although_the_key_is_right(
-    url: str, machine_token: Sign, changed: dict[str, object]
-) -> None:
-    assert_refused(send(url, "/push", machine_token(**changed), {"message": 1}))
+def test_another_token_is_refused_although_the_key_is_right(url: str, sign: Sign, changed: dict[str, object]) -> None:
+    assert_refused(send(url, "/push", sign(**changed), {"message": 1}))
 
 
-def test_a_token_of_another_key_is_refused(url: str, machine_token: Sign) -> None:
-    claims = jwt.decode(machine_token(), options={"verify_signature": False})
-    forged = jwt.encode(claims, "a secret that is long enough for it", "HS256", {"kid": "dummy"})
+def test_a_token_of_another_key_is_refused_although_it_names_the_right_one(url: str, sign: Sign) -> None:
+    assert_refused(send(url, "/push", sign(key=another_key()), {"message": 1}))
+
+
+def test_a_token_of_no_public_key_is_refused(url: str, sign: Sign) -> None:
+    claims = jwt.decode(sign(), options={"verify_signature": False})
+    forged = jwt.encode(claims, "a secret that is long enough for it", "HS256", {"kid": KEY_ID})
     assert_refused(send(url, "/push", forged, {"message": 1}))
     assert_refused(send(url, "/push", jwt.encode(claims, "", "none"), {"message": 1}))
 
@@ -131,14 +111,14 @@ def test_a_token_of_another_key_is_refused(url: str, machine_token: Sign) -> Non
 @pytest.mark.parametrize(
     ("scope", "path"), [("pulpo/push", "/pop"), ("pulpo/pop", "/push"), ("", "/push"), ("x/push", "/push")]
 )
-def test_a_token_without_the_scope_is_forbidden(url: str, machine_token: Sign, scope: str, path: str) -> None:
+def test_a_token_without_the_scope_is_forbidden(url: str, sign: Sign, scope: str, path: str) -> None:
     body = {"message": 1} if path == "/push" else None
-    assert_refused(send(url, path, machine_token(scope=scope), body), 403, "forbidden")
+    assert_refused(send(url, path, sign(scope=scope), body), 403, "forbidden")
 
 
-def test_the_scope_for_managing_purges_and_does_not_pop(url: str, machine_token: Sign) -> None:
-    send(url, "/queues/managed/push", machine_token(), {"message": 1})
-    token = machine_token(scope="pulpo/manage")
+def test_the_scope_for_managing_purges_and_does_not_pop(url: str, sign: Sign) -> None:
+    send(url, "/queues/managed/push", sign(), {"message": 1})
+    token = sign(scope="pulpo/manage")
     assert send(url, "/queues/managed/purge?confirm=managed", token).status_code == 200
     assert_refused(send(url, "/queues/managed/pop", token), 403, "forbidden")
 
@@ -147,9 +127,9 @@ def test_the_scope_for_managing_purges_and_does_not_pop(url: str, machine_token:
     "header",
     ["X-Amzn-Oidc-Identity", "X-Forwarded-User", "Remote-User", "X-User", "X-Client-Id", "Pulpo-Client-Address"],
 )
-def test_a_header_says_nothing_of_the_caller(url: str, machine_token: Sign, header: str) -> None:
+def test_a_header_says_nothing_of_the_caller(url: str, sign: Sign, header: str) -> None:
     assert_refused(send(url, "/push", None, {"message": 1}, **{header: "admin"}))
-    me = httpx.get(f"{url}/me", headers={"Authorization": f"Bearer {machine_token()}", header: "admin"}).json()
+    me = httpx.get(f"{url}/me", headers={"Authorization": f"Bearer {sign()}", header: "admin"}).json()
     assert set(me["roles"]) == {"producer", "consumer"}
 
 
