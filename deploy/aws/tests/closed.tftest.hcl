@@ -112,6 +112,12 @@ run "the_instance_may_do_what_it_needs" {
     error_message = "It reads its four parameters, and makes two of them."
   }
   assert {
+    condition = one([
+      for statement in jsondecode(aws_iam_role_policy.instance.policy).Statement : statement.Condition if statement.Sid == "MakeTwoOfThemOnce"
+    ]) == { StringEquals = { "ssm:Overwrite" = "false" } } && strcontains(file("host/start"), "\"Overwrite\": false")
+    error_message = "It may overwrite none, and its call says that it does not: where a call is silent, the condition is not met."
+  }
+  assert {
     condition = alltrue([
       for statement in jsondecode(aws_iam_role_policy.instance.policy).Statement :
       statement.Resource != "*" || contains(["TellItsFigures", "BeReachedBySessionManager"], statement.Sid)
