@@ -150,14 +150,17 @@ def made_twice(story: Story) -> Iterator[Violation]:
 
 
 def came_back(story: Story) -> Iterator[Violation]:
-    """It was acked, and a pop that was asked later delivers it, or a later delivery of it is known, or it is dead."""
+    """It was acked, and a pop that was asked later delivers it, or it is dead; or a later delivery of it was known."""
     for ack, acked in story.done("acked"):
         received = min((pop.began for pop, taken in story.deliveries if taken.receipt == acked.receipt), default=0.0)
         for pop, taken in story.deliveries:
-            is_newer = taken.receipt != acked.receipt and taken.attempt > acked.attempt and pop.ended > received
-            if pop.began > ack.ended or is_newer:
-                detail = f"acked and then delivered, attempt {acked.attempt} and then {taken.attempt}"
+            detail = f"acked and delivered, attempt {acked.attempt} and {taken.attempt}"
+            if pop.began > ack.ended:
                 yield Violation("came back", story.number, detail, ack, can_be_rollback=True)
+                return
+            if taken.receipt != acked.receipt and taken.attempt > acked.attempt and pop.ended > received:
+                # Two primaries at once count attempts each for itself, so this proves nothing of a durable ack.
+                yield Violation("acked too late", story.number, detail, ack, can_be_rollback=True)
                 return
         if story.is_dead:
             yield Violation("came back", story.number, "acked, and dead at the end", ack, can_be_rollback=True)

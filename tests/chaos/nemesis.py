@@ -11,7 +11,7 @@ from itertools import islice
 
 import psutil
 
-from tests.chaos.record import History, Span
+from tests.chaos.record import UNASKED, History, Span
 from tests.chaos.sites import OnSentinel, OnTopology, Site, Standalone
 from tests.service import SERVER, Service, wait_until
 from tests.topologies import Node
@@ -52,13 +52,25 @@ def torment(
     """Does `faults` faults, one at a time, and appends their spans. Raises `AssertionError` if one is not got over."""
     chance = random.Random(seed)
     kinds = [fault for fault in faults_of(site) if not only or fault.kind in only]
+    known, since = site.reign(), time.monotonic()
     for fault in islice(deck(kinds, chance), faults):
         time.sleep(chance.uniform(*CALM_SECONDS))
+        before = site.reign()
         span = _strike(site, fault, chance)
         history.spans.append(span)
+        after_it = site.reign()
+        if before != known or (after_it != before and not span.can_roll_back):
+            history.spans.append(_unasked(since, span.whole))
+            say(f"{UNASKED}: another primary, though nothing was done to the one before")
+        known, since = after_it, span.whole
         after = "the fault" if span.was_got_over else "its end"
         held = span.healed - span.injected
         say(f"{span.kind:14} {span.victim:24} held {held:4.1f} s, works {span.seconds_to_recover:4.1f} s after {after}")
+
+
+def _unasked(since: float, until: float) -> Span:
+    """A busy machine keeps a primary from answering, too."""
+    return Span(UNASKED, "", since, until, until, 0.0, was_got_over=False, can_roll_back=True)
 
 
 def _strike(site: Site, fault: Fault, chance: random.Random) -> Span:

@@ -79,6 +79,9 @@ class Settlement(Call):
     buries: bool = False
 
 
+UNASKED = "failover"  # a kind of span that is no fault of ours
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A fault: when it came, when its healing began, when all was whole again.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.chaos.checker import STANDS_STILL, Story, Violation, stories_of
-from tests.chaos.record import History, Outcome, Pop, Push, Settlement, Span
+from tests.chaos.record import UNASKED, History, Outcome, Pop, Push, Settlement, Span
 
 SHOWN = 10  # histories
 STALE = ("lease-lost", "message-not-found")
@@ -22,7 +22,7 @@ def table(spans: Sequence[Span]) -> list[str]:
         "|---|---|---|---|---|",
     ]
     by_kind: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for span in spans:
+    for span in (span for span in spans if span.kind != UNASKED):
         by_kind[span.kind, "the fault" if span.was_got_over else "its end"].append(span.seconds_to_recover)
     for (kind, since), seconds in sorted(by_kind.items()):
         lines.append(

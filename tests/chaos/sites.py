@@ -103,6 +103,10 @@ class Site(ABC):
     def primaries(self) -> list[Redis]:
         """A client of each server that takes writes."""
 
+    def reign(self) -> list[int]:
+        """Which servers take writes, where others may take their place; while all is whole."""
+        return []
+
     @abstractmethod
     def shard_of(self, queue: str) -> object: ...
 
@@ -252,6 +256,9 @@ class OnTopology(Site):
 
     def primaries(self) -> list[Redis]:
         return [node.client() for node in self.primary_nodes()]
+
+    def reign(self) -> list[int]:
+        return sorted(node.port for node in self.primary_nodes())
 
     @abstractmethod
     def primary_nodes(self) -> list[Node]: ...

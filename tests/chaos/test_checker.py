@@ -145,9 +145,18 @@ def test_a_delivery_that_was_asked_for_before_the_ack_was_answered_may_be_older(
     assert rules(push(1, 7), pop(2, 7, "r", lease=1), pop(3.95, 7, "s", 2), settle(4, 7, "s", attempt=2)) == []
 
 
-def test_an_ack_of_an_older_delivery_than_the_newest_came_back() -> None:
+def test_an_ack_of_an_older_delivery_than_the_newest_was_too_late() -> None:
     what = push(1, 7), pop(2, 7, "r", lease=1), pop(3.95, 7, "s", 2), settle(3.9, 7, "r")
-    assert rules(*what) == ["came back"]
+    assert rules(*what) == ["acked too late"]
+
+
+def test_two_primaries_at_once_may_deliver_what_one_of_them_has_acked_for_good() -> None:
+    """The old one counted on; its lease is undone once it follows the new one, which proves the ack."""
+    what = push(1, 7), pop(2, 7, "r", 1), pop(2.5, 7, "s", 4), settle(3, 7, "r")
+    broken, rolled_back = check(history(*what, span(1.5, 8)), replicated=True)
+    assert broken == []
+    assert "acked too late" in {violation.rule for violation in rolled_back}
+    assert "acked too late" in rules(*what)
 
 
 def test_attempts_that_a_failover_counts_anew_are_older() -> None:
