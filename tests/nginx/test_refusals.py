@@ -235,7 +235,7 @@ def test_the_id_of_a_request_is_handed_on_or_made(proxy: Proxy, service: Service
     log = proxy.directory / "access.log"
     wait_until(lambda: '"request_id":"order-43"' in log.read_text())
     assert {"order-42", "order-43", made} <= set(re.findall('"request_id":"([^"]+)"', log.read_text()))
-    assert made in service.log.read_text()
+    wait_until(lambda: made in service.log.read_text())
 
 
 def test_the_log_has_paths_and_no_queries(proxy: Proxy, client: httpx.Client) -> None:
