@@ -18,6 +18,7 @@ worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 _metrics = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="pulpo-metrics-", dir=worker_tmp_dir)
 
 from app.settings import Settings  # noqa: E402
+from deploy.garbage import look_less_often  # noqa: E402
 from deploy.newborn import end_newborns_when_told  # noqa: E402
 from deploy.own_cpu import own_cpu, settle_on  # noqa: E402
 
@@ -62,6 +63,7 @@ end_newborns_when_told()
 
 def post_fork(_server: Any, _worker: Any) -> None:
     settle_on(own_cpu(_metrics, workers=workers))
+    look_less_often()
 
 
 def post_worker_init(worker: Any) -> None:

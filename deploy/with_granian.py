@@ -17,6 +17,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
+from deploy.garbage import look_less_often
 from deploy.newborn import end_newborns_when_told
 from deploy.own_cpu import own_cpu, settle_on
 
@@ -81,8 +82,9 @@ def load(metrics: str, *, workers: int) -> Any:
     minder.start()
     for name in [name for name in os.environ if name.startswith("PULPO_")]:
         del os.environ[name]  # granian hands all of them to each request, secrets among them
+    look_less_often()
     Finalize(None, afterwards.work_off, exitpriority=0)  # a worker of multiprocessing ends without atexit
-    return _by_settled_threads(app, own_cpu(metrics, workers=workers))
+    return _by_settled_threads(app.wsgi_app, own_cpu(metrics, workers=workers))
 
 
 def _by_settled_threads(app: WSGIApplication, cpu: int | None) -> WSGIApplication:

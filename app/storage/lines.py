@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import socket
+import ssl
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -26,6 +28,9 @@ CONNECT_SECONDS = 1.0
 COMMAND_SECONDS = 2.0  # for each part of an answer, as long as the request has that (`app.patience`)
 LEAST_SECONDS = 0.5  # with less left nothing is sent: it would most likely be done, and nobody hear of it
 SHORTEST_SECONDS = 0.001  # 0 would mean: without a wait
+
+TIMEVAL = struct.Struct("ll")  # seconds and microseconds, as the kernel takes them
+TIMED_OUT = (builtins.TimeoutError, BlockingIOError)  # of Python's waiting, and of the kernel's
 
 Command = Sequence[Any]
 
@@ -119,7 +124,10 @@ class Lines:
         else:
             self._give_back(line)
         if isinstance(reply, ResponseError):
-            raise reply
+            try:
+                raise reply
+            finally:  # else it held this call, the call it, and both what the request has, until garbage is looked for
+                del reply
         return reply
 
     def execute_commands(self, commands: Sequence[Command]) -> list[Any]:
@@ -216,14 +224,16 @@ class _Line:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         inside: Any = connection
+        self._seconds: float = inside.socket_timeout
         self._socket: socket.socket = inside._sock  # noqa: SLF001 - redis-py shows it nowhere
         self._reader = inside._parser._reader  # noqa: SLF001 - of hiredis; it makes redis-py's errors of refusals
+        self._wait_at_most(self._seconds)
 
     def send(self, packed: bytes) -> None:
         """Sends packed commands. Raises `ConnectionError`, `TimeoutError`."""
         try:
             self._socket.sendall(packed)
-        except builtins.TimeoutError as error:
+        except TIMED_OUT as error:
             raise TimeoutError("Redis took in no command in time") from error
         except OSError as error:
             raise ConnectionError(f"the connection broke: {error}") from error
@@ -244,7 +254,10 @@ class _Line:
         except OSError as error:
             raise ConnectionError(f"the connection broke: {error}") from error
         if isinstance(reply, ConnectionError):  # what redis-py makes of a server that cannot be used now
-            raise reply
+            try:
+                raise reply
+            finally:
+                del reply
         return reply
 
     def _receive(self) -> bytes:
@@ -252,22 +265,34 @@ class _Line:
         if left >= COMMAND_SECONDS:
             try:
                 return self._socket.recv(READ_BYTES)
-            except builtins.TimeoutError as error:
+            except TIMED_OUT as error:
                 raise TimeoutError("Redis did not answer in time") from error
-        self._socket.settimeout(max(SHORTEST_SECONDS, left))
+        self._wait_at_most(max(SHORTEST_SECONDS, left))
         try:
             return self._socket.recv(READ_BYTES)
-        except builtins.TimeoutError as error:
+        except TIMED_OUT as error:
             raise OutOfTime from error
         finally:
-            self._socket.settimeout(self.connection.socket_timeout)
+            self._wait_at_most(self._seconds)
+
+    def _wait_at_most(self, seconds: float) -> None:
+        """Has each send and receive end after `seconds`: by the kernel, which Python otherwise asks twice each time."""
+        if isinstance(self._socket, ssl.SSLSocket):  # which goes on asking a kernel that says so
+            self._socket.settimeout(seconds)
+            return
+        self._socket.settimeout(None)
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            whole = int(seconds)
+            self._socket.setsockopt(socket.SOL_SOCKET, option, TIMEVAL.pack(whole, int((seconds - whole) * 1_000_000)))
 
     def is_broken(self) -> bool:
         """Whether something came that nobody asked for; that is the end, or the rest of an answer given up on."""
         try:
-            return bool(self.connection.can_read())
+            came = bool(self.connection.can_read())
+            self._wait_at_most(self._seconds)  # redis-py has set its own
         except (OSError, RedisError):
             return True
+        return came
 
 
 class _HeldConnection:

@@ -161,4 +161,7 @@ def translating_errors() -> Iterator[None]:
         ours = translated(error)
         if ours is None:
             raise
-        raise ours from error
+        try:
+            raise ours from error
+        finally:
+            del ours

@@ -140,7 +140,7 @@ class RedisQueueStore:
         """What `push_one.lua` answers; None if there is more to do than it can."""
         keys = QueueKeys.of(self._prefix, queue)
         sets = [keys.queue, keys.ready[PRIORITIES.index(message.priority)], keys.waiting]
-        return self._push_one.run(client, sets, [seal(message), os.urandom(ID_RANDOM_BYTES), self._channel, queue])
+        return self._push_one.run(client, sets, [seal(message), _id_tail(), self._channel, queue])
 
     def _pushed(self, queue: str, messages: Sequence[NewMessage], reply: list[Any]) -> tuple[Pushed, bool]:
         """What `push.lua` answers, and whether it made the queue."""
@@ -175,7 +175,7 @@ class RedisQueueStore:
             sets.append(keys.message_record(message.key))
             items.append(mark)
         fingerprint = b"" if key is None else _fingerprint(*messages)
-        random_bytes, window_ms = os.urandom(ID_RANDOM_BYTES), _DEFAULTS.dedup_window_ms
+        random_bytes, window_ms = _id_tail(), _DEFAULTS.dedup_window_ms
         head: list[Argument] = [random_bytes, new_incarnation(), self._channel, queue, window_ms]
         return sets, [*head, fingerprint, int(must_write), *items]
 
@@ -310,6 +310,11 @@ class RedisQueueStore:
 
         results = _in_steps(receipts, step)
         return Settlement(_statuses(results, "extended"), lease_expires_at_ms=min(ends))
+
+
+def _id_tail() -> bytes:
+    """What keeps apart the ids of two queues that make one at the same time; it need not be hard to guess."""
+    return random.randbytes(ID_RANDOM_BYTES)  # noqa: S311 - it keeps no secret  # nosec B311
 
 
 def _nonce() -> bytes:

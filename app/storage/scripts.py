@@ -35,7 +35,10 @@ class Script:
             ours = translated(error)
             if ours is None:
                 raise
-            raise ours from error
+            try:
+                raise ours from error
+            finally:
+                del ours
 
     def run_for_each(self, servers: Servers, keys: Sequence[list[str]], args: list[Any]) -> list[Any]:
         """The replies of a run for each list of keys, with the same arguments, in one round trip a server.

@@ -32,6 +32,7 @@ Moment = Annotated[
 ]
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-11-24T06:57:41.975Z"])]
 
+_encode = msgspec.json.Encoder().encode
 
 DURABLE = {"Preference-Applied": "durable"}
 
@@ -102,7 +103,7 @@ def hung_up(connection: socket.socket | None) -> Callable[[], bool] | None:
 
 def encode(content: Any) -> bytes:
     """`content` as JSON with a line end, so that a terminal shows each answer on a line of its own."""
-    return msgspec.json.encode(content) + b"\n"
+    return _encode(content) + b"\n"
 
 
 def json_answer(status: int, content: Any, headers: Mapping[str, str] = {}) -> Answer:
@@ -120,10 +121,15 @@ def request_key(caller: Principal, key: str | None) -> RequestKey | None:
     return RequestKey(caller.account_id, key)
 
 
-@lru_cache(maxsize=1_024)  # the messages of a batch were pushed together, most of them
 def timestamp(ms: int) -> str:
     """Milliseconds since 1970 as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, rest = divmod(ms, 1000)
+    return f"{_second(seconds)}.{rest:03}Z"
+
+
+@lru_cache(maxsize=1_024)  # most of what is asked for lies within a few seconds
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 
 def milliseconds(moment: str, name: str) -> int:

@@ -20,6 +20,10 @@ LOGGED_IN = "the token of a login"
 AT_HOME = "the token of a login of the user table"
 SYSTEM_UNLESS_PUBLIC = "system, or open to all by PULPO_METRICS_PUBLIC"
 
+_AFRESH = {LOGGED_IN, AT_HOME, "admin"}
+_BY_LOGIN = {LOGGED_IN, AT_HOME}
+_BY_TOKEN = {SIGNED_IN, LOGGED_IN, AT_HOME}
+
 View = TypeVar("View", bound=Callable[..., object])
 
 
@@ -78,14 +82,12 @@ def admit(services: Services, visit: Visit, authorization: str | None, needs: st
 
     Raises `Unauthenticated`, `Forbidden`, `StoreUnavailable`, `IdentityUnavailable`. Who is refused is in the log, too.
     """
-    visit.caller = caller = services.identities.of_token(
-        bearer_token(authorization), afresh=needs in {LOGGED_IN, AT_HOME, "admin"}
-    )
-    if needs in {LOGGED_IN, AT_HOME} and caller.key_id is not None:
+    visit.caller = caller = services.identities.of_token(bearer_token(authorization), afresh=needs in _AFRESH)
+    if needs in _BY_LOGIN and caller.key_id is not None:
         raise Forbidden("An API key may not do this; log in and use the token.")
     if needs == AT_HOME and caller.provider is not None:
         raise Forbidden("Only a user of Pulpo's own table may do this: it has no keys and passwords of others.")
-    if needs not in {SIGNED_IN, LOGGED_IN, AT_HOME}:
+    if needs not in _BY_TOKEN:
         _authorize(caller, needs, queue)
     return caller
 

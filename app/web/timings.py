@@ -52,16 +52,15 @@ works = BatchHistogram(
 )
 _labelled: set[str] = set()
 
+Took = dict[tuple[str, str | None, int], list[float]]  # seconds of each request, by method, route and status
 
-def answered(requests_done: list[tuple[str, str | None, int, float]]) -> None:
-    """Counts and times requests: method, route, status and seconds of each."""
-    took: dict[tuple[str, str, str], list[float]] = {}
-    for method, route, status, seconds in requests_done:
+
+def answered(took: Took) -> None:
+    """Counts and times requests."""
+    for (method, route, status), seconds in took.items():
         # Labels must be few: a client may send any method to any path.
         labels = (method if method in METHODS else "other", route or "none", str(status))
-        took.setdefault(labels, []).append(seconds)
-    for labels, seconds_of_each in took.items():
-        requests.labels(*labels).observe_all(seconds_of_each)
+        requests.labels(*labels).observe_all(seconds)
 
 
 def delivered(queue: str, popped: Popped) -> None:

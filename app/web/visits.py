@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import re
 import time
 from datetime import UTC, datetime
@@ -34,10 +34,14 @@ class Visit(msgspec.Struct):
     caller: Principal | None = None
 
 
+# A visit; method, path, route, queue and status; when it ended, in seconds since 1970 and on `time.perf_counter`.
+Ended = tuple[Visit, str, str, str | None, str | None, int, float, float]
+
+
 def begin(request_id: str | None, traceparent: str | None) -> Visit:
     """The visit of a request that comes with these headers; what is not well formed counts for nothing."""
     if request_id is None or not REQUEST_ID.fullmatch(request_id):
-        request_id = os.urandom(16).hex()
+        request_id = random.randbytes(16).hex()  # noqa: S311 - it is unique, and no secret  # nosec B311
     if traceparent is not None and not TRACEPARENT.fullmatch(traceparent):
         traceparent = None
     patience.begin()
@@ -47,18 +51,27 @@ def begin(request_id: str | None, traceparent: str | None) -> Visit:
 def conclude(visit: Visit, *, method: str, path: str, route: str | None, queue: str | None, status: int) -> None:
     """Has a request timed and logged whose answer is ready."""
     patience.end()
-    seconds = time.perf_counter() - visit.started
-    afterwards.leave(timings.answered, (method, route, status, seconds))
-    line = access_log.Line(
-        time=datetime.now(UTC),
-        request_id=visit.request_id,
-        method=method,
-        path=path,
-        status=status,
-        ms=round(seconds * 1000, 2),
-        caller=visit.caller.username if visit.caller else None,
-        route=route,
-        queue=queue,
-        traceparent=visit.traceparent,
-    )
-    afterwards.leave(access_log.write, line)
+    afterwards.leave(_record, (visit, method, path, route, queue, status, time.time(), time.perf_counter()))
+
+
+def _record(ended: list[Ended]) -> None:
+    took: timings.Took = {}
+    lines: list[access_log.Line] = []
+    for visit, method, path, route, queue, status, at, end in ended:
+        seconds = end - visit.started
+        took.setdefault((method, route, status), []).append(seconds)
+        line = access_log.Line(
+            time=datetime.fromtimestamp(at, UTC),
+            request_id=visit.request_id,
+            method=method,
+            path=path,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            caller=visit.caller.username if visit.caller else None,
+            route=route,
+            queue=queue,
+            traceparent=visit.traceparent,
+        )
+        lines.append(line)
+    timings.answered(took)
+    access_log.write(lines)

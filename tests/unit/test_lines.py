@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import time
+import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from redis import Redis
-from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, ResponseError, TimeoutError
+from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, RedisError, ResponseError, TimeoutError
 
 from app import patience
 from app.errors import QueueFull, StoreUnavailable
 from app.storage import lines
 from app.storage.lines import Lines, OutOfTime
-from app.storage.redis_client import connect
+from app.storage.redis_client import connect, translating_errors
+from app.storage.scripts import Script
 from tests.chaos.proxy import Proxies
 from tests.redis_server import PrivateRedis
 from tests.service import wait_until
@@ -62,6 +68,50 @@ def test_a_server_that_cannot_be_used_now_is_an_error_and_no_answer(client: Redi
     sent, loading = Lines(client), ("EVAL", "return redis.error_reply('LOADING Redis is loading')", 0)
     with pytest.raises(BusyLoadingError):
         sent.execute_commands([loading]) if send_several else sent.execute_command(*loading)
+
+
+REFUSED = ("HGET", "a")
+LOADING = ("EVAL", "return redis.error_reply('LOADING Redis is loading')", 0)
+
+
+def by_lines(sent: Lines, refused: tuple[Any, ...]) -> None:
+    with suppress(RedisError):
+        sent.execute_command(*refused)
+
+
+def by_script(sent: Lines, _: tuple[Any, ...]) -> None:
+    script = Script("count")
+    script.source = LOADING[1]
+    script._sha = "0" * 40
+    with suppress(StoreUnavailable):
+        script.run(sent, [], [])
+
+
+def in_a_block(sent: Lines, refused: tuple[Any, ...]) -> None:
+    with suppress(StoreUnavailable, RedisError), translating_errors():
+        sent.execute_command(*refused)
+
+
+@pytest.mark.parametrize("refused", [REFUSED, LOADING])
+@pytest.mark.parametrize("ask", [by_lines, by_script, in_a_block])
+def test_a_refusal_keeps_nothing_of_its_request_alive(
+    client: Redis, ask: Callable[[Lines, tuple[Any, ...]], None], refused: tuple[Any, ...]
+) -> None:
+    class Body:
+        pass
+
+    def request() -> weakref.ref[Body]:
+        body = Body()
+        ask(Lines(client), refused)
+        return weakref.ref(body)
+
+    logging.disable()  # pytest keeps all that is logged, errors among it
+    gc.disable()
+    try:
+        assert request()() is None
+    finally:
+        gc.enable()
+        logging.disable(logging.NOTSET)
 
 
 def test_an_answer_that_comes_too_late_is_never_taken_for_another(client: Redis, redis_client: Redis) -> None:
