@@ -122,8 +122,10 @@ def _settle(caller: Principal, texts: Sequence[str], settle: SettleOneQueue) -> 
         receipt = Receipt.parse(text)
         if receipt is None:
             continue
-        if caller.may("pop", receipt.queue):
-            by_queue.setdefault(receipt.queue, []).append((index, receipt))
+        if receipt.queue in by_queue:
+            by_queue[receipt.queue].append((index, receipt))
+        elif caller.may("pop", receipt.queue):
+            by_queue[receipt.queue] = [(index, receipt)]
         else:
             results[index] = Settled("forbidden", receipt.id, receipt.queue)
     for queue, numbered in by_queue.items():

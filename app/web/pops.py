@@ -140,7 +140,9 @@ def _message(queue: str | UnsetType, delivery: Delivery, lease_expires_at: str |
 
 def content(delivery: Delivery) -> dict[str, Any]:
     """`message` as JSON, as text, or as base64; what was no JSON says its content type; then what was said of it."""
-    return _body(delivery) | _options(delivery)
+    told = _body(delivery)
+    told.update(_options(delivery))
+    return told
 
 
 def _body(delivery: Delivery) -> dict[str, Any]:
