@@ -232,7 +232,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         if _asks_for_health(conn.sock):
             task = self._health_pool.submit(self.handle, conn)
         else:
-            task = self.tpool.submit(self._handle_all, conn)
+            task = self._last = self.tpool.submit(self._handle_all, conn)
         task.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
         self._queued.append((conn, task))
 
@@ -245,10 +245,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def _has_others(self) -> bool:
         """Whether somebody waits for a thread; they get theirs in turn, so the last to come is the last to wait."""
-        try:
-            return _is_queued(self._queued[-1][1])
-        except IndexError:
-            return False
+        return _is_queued(self._last)
 
     def _is_pressed(self) -> bool:
         """Whether a request has waited long for a thread. Called by another thread than all the rest."""

@@ -83,9 +83,12 @@ class MessageQueue:
                 return Settlement(["invalid"] * len(held))  # nobody sees it
 
         results = _settle(caller, receipts, remove)
-        if unproven:
+        if not unproven:
+            return results
+        try:
             raise NotDurable(unproven[0].detail, ids=[gone for error in unproven for gone in error.ids])
-        return results
+        finally:  # each holds this call, and with it the whole body, until garbage is looked for
+            unproven.clear()
 
     def nack(self, caller: Principal, receipts: Sequence[str], how: GiveBack) -> list[Settled]:
         """Gives back what each receipt leases; one that fails hinders no other."""

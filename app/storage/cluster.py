@@ -154,13 +154,15 @@ class ClusterLines:
 
         Raises `error` if that went on for too long.
         """
-        if time.monotonic() - started_at > FOLLOW_SECONDS:
-            raise error
+        is_over = time.monotonic() - started_at > FOLLOW_SECONDS
+        if is_over or not isinstance(error, TryAgainError | AskError):
+            try:
+                raise error
+            finally:  # else it held this call, and the call it (decision 0028); so below
+                del error
         if isinstance(error, TryAgainError):  # some of the keys have been moved, and some not yet
             time.sleep(TRY_AGAIN_SECONDS)
             return self._owner(slot_of(command)), False
-        if not isinstance(error, AskError):
-            raise error
         target = Address(error.host or asked.host, error.port)
         if not isinstance(error, MovedError):
             return target, True
@@ -172,12 +174,15 @@ class ClusterLines:
     def _follow(self, command: Command, error: RedisError, started_at: float) -> Any:
         """The reply to `command` from wherever its keys are now."""
         address = self._owner(slot_of(command))
-        while True:
-            address, must_ask = self.where_next(command, error, address, started_at)
-            try:
-                return self._send(address, command, must_ask=must_ask)
-            except REDIRECTIONS as next_error:
-                error = next_error
+        try:
+            while True:
+                address, must_ask = self.where_next(command, error, address, started_at)
+                try:
+                    return self._send(address, command, must_ask=must_ask)
+                except REDIRECTIONS as next_error:
+                    error = next_error
+        finally:
+            del error
 
     def _send(self, address: Address, command: Command, *, must_ask: bool) -> Any:
         lines = self.lines_to(address)
@@ -189,7 +194,10 @@ class ClusterLines:
             self.notice(address, error)
             raise
         if isinstance(reply, RedisError):
-            raise reply
+            try:
+                raise reply
+            finally:
+                del reply
         return reply
 
     def _owner(self, slot: int) -> Address:

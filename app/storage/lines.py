@@ -27,7 +27,8 @@ SPARE_SECONDS = 5.0
 CONNECT_SECONDS = 1.0
 COMMAND_SECONDS = 2.0  # for each part of an answer, as long as the request has that (`app.patience`)
 LEAST_SECONDS = 0.5  # with less left nothing is sent: it would most likely be done, and nobody hear of it
-SHORTEST_SECONDS = 0.001  # 0 would mean: without a wait
+SHORTEST_SECONDS = 0.001  # 0 would mean without a wait to Python, and without an end to the kernel
+SMALL_BYTES = 65_536  # of a command that goes into the kernel's buffers at once
 
 TIMEVAL = struct.Struct("ll")  # seconds and microseconds, as the kernel takes them
 TIMED_OUT = (builtins.TimeoutError, BlockingIOError)  # of Python's waiting, and of the kernel's
@@ -227,12 +228,18 @@ class _Line:
         self._seconds: float = inside.socket_timeout
         self._socket: socket.socket = inside._sock  # noqa: SLF001 - redis-py shows it nowhere
         self._reader = inside._parser._reader  # noqa: SLF001 - of hiredis; it makes redis-py's errors of refusals
+        self._is_tls = isinstance(self._socket, ssl.SSLSocket)
         self._wait_at_most(self._seconds)
 
     def send(self, packed: bytes) -> None:
         """Sends packed commands. Raises `ConnectionError`, `TimeoutError`."""
         try:
-            self._socket.sendall(packed)
+            if len(packed) > SMALL_BYTES or self._is_tls:
+                self._socket.settimeout(self._seconds)  # Python's time is for all of it, the kernel's for each part
+                self._socket.sendall(packed)
+                self._wait_at_most(self._seconds)
+            elif self._socket.send(packed) < len(packed):
+                raise builtins.TimeoutError
         except TIMED_OUT as error:
             raise TimeoutError("Redis took in no command in time") from error
         except OSError as error:
@@ -277,13 +284,13 @@ class _Line:
 
     def _wait_at_most(self, seconds: float) -> None:
         """Has each send and receive end after `seconds`: by the kernel, which Python otherwise asks twice each time."""
-        if isinstance(self._socket, ssl.SSLSocket):  # which goes on asking a kernel that says so
-            self._socket.settimeout(seconds)
+        self._socket.settimeout(seconds)
+        if self._is_tls:  # Python's goes on asking a kernel that says that the time is over
             return
-        self._socket.settimeout(None)
+        whole = int(seconds)
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            whole = int(seconds)
             self._socket.setsockopt(socket.SOL_SOCKET, option, TIMEVAL.pack(whole, int((seconds - whole) * 1_000_000)))
+        self._socket.settimeout(None)
 
     def is_broken(self) -> bool:
         """Whether something came that nobody asked for; that is the end, or the rest of an answer given up on."""

@@ -165,9 +165,12 @@ def _batch(items: list[Raw], limits: Limits) -> list[NewMessage]:
             refusals.append(Invalid(f"{fault.detail} at {fault.pointer}.", faults=[fault]))
         except (Malformed, Invalid, MessageTooLarge) as error:
             refusals.append(error)
-    if refusals:
+    if not refusals:
+        return messages
+    try:
         raise _all_in_one(refusals)
-    return messages
+    finally:  # each holds this call, and with it the whole body, until garbage is looked for
+        refusals.clear()
 
 
 def _all_in_one(refusals: list[Malformed | Invalid | MessageTooLarge]) -> Malformed | Invalid | MessageTooLarge:

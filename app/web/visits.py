@@ -73,5 +73,5 @@ def _record(ended: list[Ended]) -> None:
             traceparent=visit.traceparent,
         )
         lines.append(line)
-    timings.answered(took)
     access_log.write(lines)
+    timings.answered(took)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import gc
-import logging
+import socket
+import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
-from redis import Redis
-from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, RedisError, ResponseError, TimeoutError
+from redis import Connection, Redis
+from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, ResponseError, TimeoutError
 
 from app import patience
 from app.errors import QueueFull, StoreUnavailable
 from app.storage import lines
 from app.storage.lines import Lines, OutOfTime
-from app.storage.redis_client import connect, translating_errors
-from app.storage.scripts import Script
+from app.storage.redis_client import connect
 from tests.chaos.proxy import Proxies
 from tests.redis_server import PrivateRedis
 from tests.service import wait_until
@@ -68,50 +67,6 @@ def test_a_server_that_cannot_be_used_now_is_an_error_and_no_answer(client: Redi
     sent, loading = Lines(client), ("EVAL", "return redis.error_reply('LOADING Redis is loading')", 0)
     with pytest.raises(BusyLoadingError):
         sent.execute_commands([loading]) if send_several else sent.execute_command(*loading)
-
-
-REFUSED = ("HGET", "a")
-LOADING = ("EVAL", "return redis.error_reply('LOADING Redis is loading')", 0)
-
-
-def by_lines(sent: Lines, refused: tuple[Any, ...]) -> None:
-    with suppress(RedisError):
-        sent.execute_command(*refused)
-
-
-def by_script(sent: Lines, _: tuple[Any, ...]) -> None:
-    script = Script("count")
-    script.source = LOADING[1]
-    script._sha = "0" * 40
-    with suppress(StoreUnavailable):
-        script.run(sent, [], [])
-
-
-def in_a_block(sent: Lines, refused: tuple[Any, ...]) -> None:
-    with suppress(StoreUnavailable, RedisError), translating_errors():
-        sent.execute_command(*refused)
-
-
-@pytest.mark.parametrize("refused", [REFUSED, LOADING])
-@pytest.mark.parametrize("ask", [by_lines, by_script, in_a_block])
-def test_a_refusal_keeps_nothing_of_its_request_alive(
-    client: Redis, ask: Callable[[Lines, tuple[Any, ...]], None], refused: tuple[Any, ...]
-) -> None:
-    class Body:
-        pass
-
-    def request() -> weakref.ref[Body]:
-        body = Body()
-        ask(Lines(client), refused)
-        return weakref.ref(body)
-
-    logging.disable()  # pytest keeps all that is logged, errors among it
-    gc.disable()
-    try:
-        assert request()() is None
-    finally:
-        gc.enable()
-        logging.disable(logging.NOTSET)
 
 
 def test_an_answer_that_comes_too_late_is_never_taken_for_another(client: Redis, redis_client: Redis) -> None:
@@ -213,6 +168,30 @@ def seconds_until_out_of_time(ask: Callable[[], object]) -> float:
     with pytest.raises(OutOfTime):
         ask()
     return time.monotonic() - began
+
+
+@pytest.mark.parametrize("path", [True, False])
+def test_a_server_that_takes_in_little_at_a_time_is_given_up_on(tmp_path: Path, path: bool) -> None:
+    family, address = (socket.AF_UNIX, str(tmp_path / "socket")) if path else (socket.AF_INET, ("127.0.0.1", 0))
+    with socket.socket(family) as door, socket.socket(family) as ours:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+        door.bind(address)
+        door.listen()
+
+        def take_in_a_little() -> None:
+            with door.accept()[0] as theirs:
+                while theirs.recv(50_000):
+                    time.sleep(0.1)
+
+        threading.Thread(target=take_in_a_little, daemon=True).start()
+        ours.connect(door.getsockname())
+        line = lines._Line(
+            cast("Connection", SimpleNamespace(_sock=ours, socket_timeout=0.5, _parser=SimpleNamespace(_reader=None)))
+        )
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            line.send(b"x" * 8_000_000)
+        assert time.monotonic() - began < 1.5
 
 
 @pytest.mark.usefixtures("request_of_ours")
