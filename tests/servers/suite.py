@@ -84,7 +84,8 @@ def run(server: Server, *, short: bool) -> Result:
     started = time.monotonic()
     with TemporaryDirectory() as directory:
         told = Path(directory) / "tests.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={told}", *tests]
+        options = ["-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", f"--junitxml={told}"]
+        command = [sys.executable, "-m", "pytest", *options, *tests]
         ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
         if not told.exists():
             raise RuntimeError(f"pytest did not run:\n{ended.stdout}{ended.stderr}")
