@@ -230,12 +230,14 @@ class QueueMachine(RuleBasedStateMachine):
     @step
     def nack(self, picks: list[int], delay: tuple[int, int] | None, dead: bool) -> None:
         how = GiveBack(None if delay is None else self._ms(delay), dead, "no – not now" if len(picks) > 1 else "")
-        jitter = _next_random()
-        self._settle(
-            picks,
-            lambda held: self.queues.nack(QUEUE, held, how),
-            lambda held: self.model.nack(held, how, jitter=jitter),
-        )
+        jitter = 0.0
+
+        def nack(held: list[Receipt]) -> list[SettleStatus]:
+            nonlocal jitter
+            jitter = _next_random()  # only now: what is pushed before draws as well
+            return self.queues.nack(QUEUE, held, how)
+
+        self._settle(picks, nack, lambda held: self.model.nack(held, how, jitter=jitter))
 
     @rule(picks=PICKS, lease=TIME_AHEAD)
     @step
