@@ -122,6 +122,8 @@ def make_tokens(settings: Settings) -> Tokens:
 
 def make_provider(settings: Settings) -> IdentityProvider | None:
     """What knows users beside the user table; connects to nothing. Raises `InvalidSettings`."""
+    if settings.identity == "local":  # to read the certificates that the machine trusts takes longer than all the rest
+        return None
     ca_file = settings.identity_ca_file or None
     try:
         if settings.identity == "ldap":
@@ -141,20 +143,18 @@ def make_provider(settings: Settings) -> IdentityProvider | None:
             jwks_url=settings.identity_jwks_url or None,
             now=time.monotonic,
         )
-    if settings.identity == "oidc":
-        expected = issued.Expected(
-            "oidc",
-            settings.oidc_issuer,
-            settings.identity_audience or None,
-            settings.identity_client_ids,
-            (settings.oidc_username_claim,),
-            settings.oidc_groups_claim,
-            must_say_use=False,
-        )
-        return oidc.Oidc(
-            https, expected, client_secret=secret, jwks_url=settings.identity_jwks_url or None, now=time.monotonic
-        )
-    return None
+    expected = issued.Expected(
+        "oidc",
+        settings.oidc_issuer,
+        settings.identity_audience or None,
+        settings.identity_client_ids,
+        (settings.oidc_username_claim,),
+        settings.oidc_groups_claim,
+        must_say_use=False,
+    )
+    return oidc.Oidc(
+        https, expected, client_secret=secret, jwks_url=settings.identity_jwks_url or None, now=time.monotonic
+    )
 
 
 def _directory(settings: Settings, ca_file: str | None) -> IdentityProvider:

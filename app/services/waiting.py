@@ -49,7 +49,7 @@ class LongPoll:
                 return msgspec.structs.replace(take(waiters=0), waited=False)
             self._hints.listen(self._room.hint)
             self._lookout.start()
-            was_woken = True  # the first try is in good hope
+            was_woken = self._room.size_of(queue) == 1  # the first try is in good hope, unless others wait here in vain
             while not is_gone():
                 left = deadline - time.monotonic()
                 patience.renew()
