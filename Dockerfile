@@ -16,8 +16,7 @@ RUN python -m venv --without-pip venv \
 
 COPY wsgi.py .
 COPY app app
-COPY deploy/gunicorn.conf.py deploy/patient_worker.py deploy/with_granian.py deploy/newborn.py deploy/garbage.py deploy/own_cpu.py \
-     deploy/self_signed.py deploy/first_secrets.py deploy/
+COPY deploy/*.py deploy/
 # What `GET /` tells of where it comes from.
 ARG COMMIT=
 RUN printf %s "$COMMIT" > app/COMMIT
