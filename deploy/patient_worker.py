@@ -158,6 +158,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         self._queued: deque[tuple[TConn, Future[Any]]] = deque()
+        self._last: Future[Any] = Future()  # of those that were given to a thread; at first one that waits for nothing
+        self._last.cancel()
         self._lingering: deque[Connection] = deque()
         self._deadlines = Deadlines(self._is_pressed)
         self._health_pool = ThreadPoolExecutor(HEALTH_THREADS)
