@@ -6,9 +6,12 @@ import builtins
 import socket
 import ssl
 import struct
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
 from hiredis import pack_command
@@ -21,6 +24,7 @@ from app import patience
 from app.errors import StoreUnavailable
 from app.redis_url import Topology
 
+MOST_LINES = 16  # to a server at once; more of them make one process no faster, and a crowd would make hundreds
 READ_BYTES = 65_536
 IDLE_SECONDS = 1.0
 SPARE_SECONDS = 5.0
@@ -101,14 +105,18 @@ class Lines:
 
     A pool asks every connection whether it still stands before it gives it out, which costs more than the command
     itself. Here only one that lay idle is asked. When one breaks, or leads to what is no primary any more, most likely
-    all do: those that lie here and in the pool are closed, and the next one looks for the server anew. A process that
-    has used them must not fork: parent and child would share connections.
+    all do: those that lie here and in the pool are closed, and the next one looks for the server anew. Where all are in
+    use whoever comes waits in turn, for as long as the request has. A process that has used them must not fork: parent
+    and child would share connections.
     """
 
     def __init__(self, client: Redis, *, topology: Topology = "standalone") -> None:
         self.client = client
         self.topology = topology
         self._free: list[tuple[_Line, float]] = []  # and when it was used last
+        self._open = 0
+        self._waiting: deque[SimpleQueue[_Line | None]] = deque()  # None: there is room to connect
+        self._lock = threading.Lock()  # of the two above
 
     def execute_command(self, *command: Any) -> Any:
         """The reply to `command`. Raises what redis-py raises."""
@@ -176,15 +184,50 @@ class Lines:
         try:
             line, used_at = self._free.pop()
         except IndexError:
-            return self._connect()
+            return self._next()
         if now - used_at > IDLE_SECONDS and line.is_broken():
             self._discard(line)
-            return self._connect()
+            return self._next()
         return line
 
+    def _next(self) -> _Line:
+        """A new line, or if there are as many as may be the next one that somebody gives back. Raises `OutOfTime`."""
+        with self._lock:
+            is_full = self._open >= MOST_LINES
+            if is_full:
+                turn: SimpleQueue[_Line | None] = SimpleQueue()
+                self._waiting.append(turn)
+            else:
+                self._open += 1
+        line = self._wait_for(turn) if is_full else None
+        return line or self._connect()
+
+    def _wait_for(self, turn: SimpleQueue[_Line | None]) -> _Line | None:
+        self._hand_over()  # one may have been given back just before anybody waited
+        now = time.monotonic()
+        try:
+            return turn.get(timeout=max(0.0, min(patience.REQUEST_SECONDS, patience.left(now)) - LEAST_SECONDS))
+        except Empty:
+            with self._lock:
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
+                    raise OutOfTime from None
+            return turn.get()  # it came at the last moment
+
+    def _hand_over(self) -> None:
+        with self._lock, suppress(IndexError):  # others take from what is free without the lock
+            while self._waiting:
+                line, _ = self._free.pop()
+                self._waiting.popleft().put(line)
+
     def _connect(self) -> _Line:
-        _demand(COMMAND_SECONDS)
-        line = _Line(self.client.connection_pool.get_connection())
+        """A line for whom there is room."""
+        try:
+            _demand(COMMAND_SECONDS)
+            line = _Line(self.client.connection_pool.get_connection())
+        except BaseException:
+            self._make_room()
+            raise
         try:
             _demand(LEAST_SECONDS)
         except OutOfTime:
@@ -192,9 +235,18 @@ class Lines:
             raise
         return line
 
+    def _make_room(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().put(None)
+            else:
+                self._open -= 1
+
     def _give_back(self, line: _Line) -> None:
         now = time.monotonic()
         self._free.append((line, now))
+        if self._waiting:
+            self._hand_over()
         try:
             if now - self._free[0][1] > SPARE_SECONDS:  # it lay below all others: there are more than are needed
                 self._discard(self._free.pop(0)[0])
@@ -215,6 +267,7 @@ class Lines:
     def _discard(self, line: _Line) -> None:
         line.connection.disconnect()  # type: ignore[no-untyped-call]
         self.client.connection_pool.release(line.connection)
+        self._make_room()
 
 
 class _Line:

@@ -120,7 +120,10 @@ def test_a_connection_that_broke_while_it_lay_idle_fails_nothing(
     assert sent.execute_command("PING") == b"PONG"
 
 
-def test_lines_that_lie_idle_keep_no_client_from_its_connections(redis_server: PrivateRedis) -> None:
+def test_lines_that_lie_idle_keep_no_client_from_its_connections(
+    redis_server: PrivateRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MOST_LINES", 150)
     sent = connect(redis_server.url)
     assert isinstance(sent, Lines)
     for taken in [sent._take() for _ in range(150)]:
@@ -140,6 +143,70 @@ def test_connections_that_a_crowd_needed_are_closed_once_it_is_gone(
     for _ in range(10):
         sent.execute_command("PING")
     assert len(connections(redis_client) - before) == 1
+
+
+def test_a_crowd_shares_few_connections(client: Redis, redis_client: Redis) -> None:
+    before, sent, answers = connections(redis_client), Lines(client), []
+    start = threading.Barrier(200)
+
+    def ask(number: int) -> None:
+        start.wait()
+        answers.extend(sent.execute_command("ECHO", number) for _ in range(20))
+
+    crowd = [threading.Thread(target=ask, args=[number]) for number in range(200)]
+    for each in crowd:
+        each.start()
+    for each in crowd:
+        each.join(10)
+    assert sorted(map(int, answers)) == sorted([*range(200)] * 20)
+    assert 1 <= len(connections(redis_client) - before) <= lines.MOST_LINES
+
+
+def test_who_waits_for_a_connection_gets_it_in_turn_and_one_that_breaks_makes_room(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MOST_LINES", 2)
+    sent, took = Lines(client), []
+    first, second = sent._take(), sent._take()
+    crowd = []
+    for number in range(3):
+        crowd.append(threading.Thread(target=lambda number=number: took.append((number, sent._take()))))
+        crowd[-1].start()
+        wait_until(lambda number=number: len(sent._waiting) == number + 1, 5)
+    sent._give_back(first)
+    wait_until(lambda: len(took) == 1, 5)
+    assert took == [(0, first)]
+    sent._discard(second)
+    wait_until(lambda: len(took) == 2, 5)
+    number, fresh = took[1]
+    assert number == 1
+    assert fresh not in (first, second)
+    sent._give_back(fresh)
+    crowd[2].join(5)
+    assert took[2] == (2, fresh)
+
+
+@pytest.mark.usefixtures("request_of_ours")
+def test_a_request_waits_for_a_connection_as_long_as_it_may(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "MOST_LINES", 1)
+    monkeypatch.setattr(patience, "REQUEST_SECONDS", 2.5)
+    sent = Lines(client)
+    taken = sent._take()
+    assert 1.5 < seconds_until_out_of_time(lambda: sent.execute_command("PING")) < 2.5
+    sent._give_back(taken)
+    patience.renew()
+    assert sent.execute_command("PING") == b"PONG"
+    assert not sent._waiting
+
+
+def test_what_cannot_connect_takes_nobody_s_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "MOST_LINES", 2)
+    (port,) = free_ports(1)
+    with Redis(port=port) as client:
+        sent = Lines(client)
+        for _ in range(3):
+            with pytest.raises(ConnectionError):
+                sent.execute_command("PING")
 
 
 def test_a_refusal_of_ours_leaves_the_connections_as_they_are(client: Redis, redis_client: Redis) -> None:
