@@ -55,7 +55,7 @@ def pop_messages(services: Services, call: Call) -> Answer:
         lease_ms=asked.lease_ms,
         key=call.key,
         wait_seconds=asked.wait_seconds,
-        is_gone=call.is_gone,
+        client=call.client,
     )
     timings.delivered(call.queue, popped)
     return write_pop(call.queue, asked, popped)

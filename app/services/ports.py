@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
@@ -78,6 +79,14 @@ class Hints(Protocol):
     """Tells when messages come to a queue where somebody waits. A hint may be lost."""
 
     def listen(self, hint: Callable[[str, int], None]) -> None: ...
+
+
+class Client(Protocol):
+    """Who waits for an answer, as far as can be seen."""
+
+    def has_left(self) -> bool: ...
+    def telling(self, tell: Callable[[], None]) -> AbstractContextManager[None]:
+        """While the block runs, has `tell` called once they leave, by another thread; where that can be seen."""
 
 
 class DeadLetterStore(Protocol):

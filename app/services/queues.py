@@ -8,7 +8,7 @@ from app.errors import Fault, Forbidden, Invalid, LeaseLost, MessageNotFound, No
 from app.models import Counts, GiveBack, NewMessage, Popped, Pushed, Receipt, RequestKey, Settled, Settlement
 from app.people import Principal
 from app.services.names import check_queue_name
-from app.services.ports import QueueStore
+from app.services.ports import Client, QueueStore
 from app.services.waiting import LongPoll
 
 NO_RECEIPT = Fault("is no receipt", pointer="/receipt")
@@ -42,12 +42,12 @@ class MessageQueue:
         lease_ms: int | None,
         key: RequestKey | None = None,
         wait_seconds: float = 0,
-        is_gone: Callable[[], bool] | None = None,
+        client: Client | None = None,
     ) -> Popped:
         """Takes up to `limit` messages. `lease_ms` 0 removes them, None leases for the queue's own time.
 
         Under a `key` that was used before, answers what was leased then, as far as it still is. Waits up to
-        `wait_seconds` if there is nothing; a caller that `is_gone` (None: nobody knows) takes nothing.
+        `wait_seconds` if there is nothing; a `client` that has left meanwhile (None: nobody knows) takes nothing.
         """
         check_queue_name(queue)
 
@@ -56,7 +56,7 @@ class MessageQueue:
 
         if not wait_seconds:
             return take()
-        return self._long_poll.wait_for(queue, take, seconds=wait_seconds, is_gone=is_gone or _never)
+        return self._long_poll.wait_for(queue, take, seconds=wait_seconds, client=client)
 
     def stop_waiting(self) -> None:
         """Answers everybody who waits, now and from now on: the process stops."""
@@ -97,10 +97,6 @@ class MessageQueue:
     def extend(self, caller: Principal, receipts: Sequence[str], *, lease_ms: int) -> list[Settled]:
         """Keeps what each receipt leases for `lease_ms` from now; one that fails hinders no other."""
         return _settle(caller, receipts, lambda queue, held: self._store.extend(queue, held, lease_ms=lease_ms))
-
-
-def _never() -> bool:
-    return False
 
 
 def settled_or_raise(settled: Settled) -> Settled:

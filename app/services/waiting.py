@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import msgspec
 
 from app import patience
 from app.models import Popped
-from app.services.ports import Hints
+from app.services.ports import Client, Hints
 
 LOOK_SECONDS = 1.0
 
@@ -33,36 +33,38 @@ class LongPoll:
 
     A hint wakes as many waiters as messages came. Without hints only the waiter that came first at a queue looks, once
     a second and when a message falls due; whoever leaves wakes the next one, so that no message is left lying. All
-    others sleep: one thread for all of them looks, once a second, whose caller is gone.
+    others sleep, unless their clients leave.
     """
 
     def __init__(self, hints: Hints, *, most: int) -> None:
         self._hints = hints
         self._room = WaitingRoom(most=most)
-        self._lookout = Lookout(self._room.wake_for_gone)
 
-    def wait_for(self, queue: str, take: Take, *, seconds: float, is_gone: Callable[[], bool]) -> Popped:
-        """What `take` takes as soon as it takes something, within `seconds`; nothing once the caller `is_gone`."""
+    def wait_for(self, queue: str, take: Take, *, seconds: float, client: Client | None) -> Popped:
+        """What `take` takes as soon as it takes something, within `seconds`; nothing once the `client` has left."""
         deadline = time.monotonic() + seconds
-        with self._room.enter(queue, is_gone) as waiter:
+        with self._room.enter(queue) as waiter:
             if waiter is None:
                 return msgspec.structs.replace(take(waiters=0), waited=False)
             self._hints.listen(self._room.hint)
-            self._lookout.start()
-            was_woken = self._room.size_of(queue) == 1  # the first try is in good hope, unless others wait here in vain
-            while not is_gone():
-                left = deadline - time.monotonic()
-                patience.renew()
-                popped = take(waiters=self._room.size_of(queue) if left > 0 else 0, is_look=not was_woken)
-                if popped.deliveries or left <= 0 or self._room.is_closed:
-                    return popped
-                due_in = LOOK_SECONDS if popped.due_in_ms is None else min(LOOK_SECONDS, popped.due_in_ms / 1000)
-                was_woken = self._sleep(queue, waiter, deadline, due_in)
-        return Popped(())
+            with nullcontext() if client is None else client.telling(waiter.wake):
+                return self._wait(queue, waiter, take, deadline, client)
 
     def close(self) -> None:
         """Answers everybody who waits, now and from now on."""
         self._room.close()
+
+    def _wait(self, queue: str, waiter: Waiter, take: Take, deadline: float, client: Client | None) -> Popped:
+        was_woken = self._room.size_of(queue) == 1  # the first try is in good hope, unless others wait here in vain
+        while client is None or not client.has_left():
+            left = deadline - time.monotonic()
+            patience.renew()
+            popped = take(waiters=self._room.size_of(queue) if left > 0 else 0, is_look=not was_woken)
+            if popped.deliveries or left <= 0 or self._room.is_closed:
+                return popped
+            due_in = LOOK_SECONDS if popped.due_in_ms is None else min(LOOK_SECONDS, popped.due_in_ms / 1000)
+            was_woken = self._sleep(queue, waiter, deadline, due_in)
+        return Popped(())
 
     def _sleep(self, queue: str, waiter: Waiter, deadline: float, due_in: float) -> bool:
         """Sleeps until the deadline, the first of a queue for `due_in` seconds; says whether the waiter was woken."""
@@ -70,31 +72,10 @@ class LongPoll:
         return waiter.sleep(min(left, due_in) if self._room.is_first(queue, waiter) else left)
 
 
-class Lookout:
-    """A thread that does the same once a second, from the first `start` on for as long as the process lives."""
-
-    def __init__(self, look: Callable[[], None]) -> None:
-        self._look = look
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="pulpo-lookout", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(LOOK_SECONDS)
-            self._look()
-
-
 class Waiter:
-    """A thread that waits at one queue for a caller."""
+    """A thread that waits at one queue."""
 
-    def __init__(self, is_gone: Callable[[], bool]) -> None:
-        self.is_gone = is_gone
+    def __init__(self) -> None:
         self._woken = threading.Event()
 
     def sleep(self, seconds: float) -> bool:
@@ -119,9 +100,9 @@ class WaitingRoom:
         self.is_closed = False
 
     @contextmanager
-    def enter(self, queue: str, is_gone: Callable[[], bool]) -> Iterator[Waiter | None]:
+    def enter(self, queue: str) -> Iterator[Waiter | None]:
         """A place at `queue` for as long as the block runs; None if the room is full or closed."""
-        waiter = self._add(queue, is_gone)
+        waiter = self._add(queue)
         try:
             yield waiter
         finally:
@@ -145,14 +126,6 @@ class WaitingRoom:
         for waiter in woken:
             waiter.wake()
 
-    def wake_for_gone(self) -> None:
-        """Wakes every waiter whose caller hung up."""
-        with self._lock:
-            everybody = [waiter for waiters in self._queues.values() for waiter in waiters]
-        for waiter in everybody:
-            if waiter.is_gone():
-                waiter.wake()
-
     def close(self) -> None:
         """Wakes everybody for good: the process stops. Takes no lock, so that a signal's handler may call it."""
         self.is_closed = True
@@ -160,11 +133,11 @@ class WaitingRoom:
             for waiter in list(waiters):
                 waiter.wake()
 
-    def _add(self, queue: str, is_gone: Callable[[], bool]) -> Waiter | None:
+    def _add(self, queue: str) -> Waiter | None:
         with self._lock:
             if self.is_closed or self._count >= self._most:
                 return None
-            waiter = Waiter(is_gone)
+            waiter = Waiter()
             self._queues.setdefault(queue, deque()).append(waiter)
             self._count += 1
             return waiter

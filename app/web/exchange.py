@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import select
-import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,6 +14,7 @@ from msgspec import Meta
 from app.errors import Fault, Invalid
 from app.models import RequestKey
 from app.people import Principal
+from app.web.clients import Client
 from app.web.context import Services
 
 JSON = "application/json"
@@ -38,7 +37,7 @@ DURABLE = {"Preference-Applied": "durable"}
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One request to a hot operation; `is_gone` says whether its caller hung up; None: it cannot be known."""
+    """One request to a hot operation; `client` is None where it cannot be known whether they are still there."""
 
     caller: Principal
     queue: str
@@ -49,7 +48,7 @@ class Call(msgspec.Struct, frozen=True):
     prefer: str
     traceparent: str | None
     body: bytes
-    is_gone: Callable[[], bool] | None
+    client: Client | None
 
     @property
     def is_durable(self) -> bool:
@@ -76,29 +75,6 @@ class Detail(msgspec.Struct, frozen=True):
 
 
 Operation = Callable[[Services, Call], Answer]
-
-
-def hung_up(connection: socket.socket | None) -> Callable[[], bool] | None:
-    """What says whether the other end closed `connection`; None of a server that hides it."""
-    if connection is None:
-        return None
-
-    def is_gone() -> bool:
-        if hasattr(select, "POLLRDHUP"):  # Linux; it sees the end behind bytes that nobody has read
-            watch = select.poll()
-            try:
-                watch.register(connection, select.POLLRDHUP)
-            except ValueError:  # its request was answered while somebody asked
-                return True
-            return bool(watch.poll(0))
-        try:
-            return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-
-    return is_gone
 
 
 def encode(content: Any) -> bytes:

@@ -16,8 +16,9 @@ from flask import Flask
 from app.errors import PulpoError
 from app.models import DEFAULT_QUEUE, is_queue_name
 from app.web.bodies import check_whole
+from app.web.clients import client_of
 from app.web.context import Services
-from app.web.exchange import Answer, Call, Operation, hung_up, request_key
+from app.web.exchange import Answer, Call, Operation, request_key
 from app.web.guard import NEEDS, admit
 from app.web.problems import breakdown, refusal
 from app.web.visits import SECURITY_HEADERS, Visit, begin, conclude
@@ -115,7 +116,7 @@ class FastDoor:
                 prefer=environ.get("HTTP_PREFER", ""),
                 traceparent=visit.traceparent,
                 body=_read(environ, request.length),
-                is_gone=hung_up(environ.get("gunicorn.socket")),
+                client=client_of(environ.get("gunicorn.socket")),
             )
             return request.route.operation(self._services, call)
         except PulpoError as error:

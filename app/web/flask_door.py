@@ -10,8 +10,9 @@ from flask import Response, request
 from app.errors import Fault, Invalid
 from app.models import DEFAULT_QUEUE
 from app.web.bodies import read_body
+from app.web.clients import client_of
 from app.web.context import caller, services, visit
-from app.web.exchange import Answer, Call, Operation, hung_up, json_answer, request_key
+from app.web.exchange import Answer, Call, Operation, json_answer, request_key
 
 
 def answer(operation: Operation, queue: str = DEFAULT_QUEUE) -> Response:
@@ -26,7 +27,7 @@ def answer(operation: Operation, queue: str = DEFAULT_QUEUE) -> Response:
         prefer=",".join(request.headers.getlist("Prefer")),
         traceparent=visit().traceparent,
         body=read_body(),
-        is_gone=hung_up(request.environ.get("gunicorn.socket")),
+        client=client_of(request.environ.get("gunicorn.socket")),
     )
     return response_of(operation(services(), call))
 

@@ -82,7 +82,7 @@ def read_pop(call: Call) -> Pop:
     if call.key is not None and options.lease is UNSET:
         detail = "An Idempotency-Key needs a lease: what was removed cannot be answered again."
         raise Invalid(detail, faults=[Fault(detail, parameter="Idempotency-Key")])
-    if options.wait and options.lease is UNSET and call.is_gone is None:
+    if options.wait and options.lease is UNSET and call.client is None:
         detail = "This server cannot see whether you are still there: wait with a lease, so that nothing is lost."
         raise Invalid(detail, faults=[Fault(detail, pointer="/wait")])
     return Pop(

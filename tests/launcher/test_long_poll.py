@@ -108,16 +108,40 @@ def test_beyond_the_room_a_pop_does_not_wait_and_says_when_to_come_back(tmp_path
 @pytest.mark.skipif(SERVER == "granian", reason="granian hides the connection, so such a pop is 422 there")
 def test_a_caller_that_hung_up_takes_nothing(service: Service, client: httpx.Client) -> None:
     host, _, port = service.url.removeprefix("http://").partition(":")
-    request = (
-        "POST /pop?wait=10 HTTP/1.1\r\nHost: pulpo\r\nContent-Length: 0\r\n"
-        f"Authorization: {client.headers['Authorization']}\r\n\r\n"
-    )
+    request = request_to_wait(service.token())
     for number in range(20):
         with socket.create_connection((host, int(port))) as caller:
-            caller.sendall(request.encode())
+            caller.sendall(request)
             time.sleep(0.05)
         client.post("/push", json={"message": number})
         assert client.post("/pop").json()["message"] == number
+
+
+@pytest.mark.skipif(SERVER == "granian", reason="granian hides the connection: who left keeps the place")
+def test_a_caller_that_hung_up_makes_room_at_once(tmp_path: Path) -> None:
+    service = Service(tmp_path, PULPO_WORKERS="1", PULPO_THREADS="4")
+    service.start()
+    try:
+        request = request_to_wait(service.token())
+        host, _, port = service.url.removeprefix("http://").partition(":")
+        callers = [socket.create_connection((host, int(port))) for _ in range(2)]
+        for caller in callers:  # as many as may wait
+            caller.sendall(request)
+        time.sleep(0.5)
+        headers = {"Authorization": f"Bearer {service.token()}"}
+        with httpx.Client(base_url=service.url, headers=headers, timeout=30) as client:
+            assert "Retry-After" in timed(client, lease=30, wait=1)[0].headers
+            callers[1].close()  # the one that does not look out for the other
+            time.sleep(0.2)
+            assert "Retry-After" not in timed(client, lease=30, wait=1)[0].headers
+        callers[0].close()
+    finally:
+        service.kill()
+
+
+def request_to_wait(token: str) -> bytes:
+    head = f"POST /pop?wait=10 HTTP/1.1\r\nHost: pulpo\r\nContent-Length: 0\r\nAuthorization: Bearer {token}\r\n\r\n"
+    return head.encode()
 
 
 def test_those_who_wait_are_answered_when_the_server_stops(service: Service, client: httpx.Client) -> None:

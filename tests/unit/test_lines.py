@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -146,7 +147,8 @@ def test_connections_that_a_crowd_needed_are_closed_once_it_is_gone(
 
 
 def test_a_crowd_shares_few_connections(client: Redis, redis_client: Redis) -> None:
-    before, sent, answers = connections(redis_client), Lines(client), []
+    before, sent = connections(redis_client), Lines(client)
+    answers: list[bytes] = []
     start = threading.Barrier(200)
 
     def ask(number: int) -> None:
@@ -166,24 +168,30 @@ def test_who_waits_for_a_connection_gets_it_in_turn_and_one_that_breaks_makes_ro
     client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "MOST_LINES", 2)
-    sent, took = Lines(client), []
+    sent = Lines(client)
+    took: list[tuple[int, object]] = []
     first, second = sent._take(), sent._take()
-    crowd = []
+
+    def take(number: int) -> None:
+        took.append((number, sent._take()))
+
     for number in range(3):
-        crowd.append(threading.Thread(target=lambda number=number: took.append((number, sent._take()))))
-        crowd[-1].start()
-        wait_until(lambda number=number: len(sent._waiting) == number + 1, 5)
+        threading.Thread(target=take, args=[number]).start()
+        wait_until(partial(has_waiting, sent, number + 1), 5)
     sent._give_back(first)
     wait_until(lambda: len(took) == 1, 5)
     assert took == [(0, first)]
     sent._discard(second)
     wait_until(lambda: len(took) == 2, 5)
-    number, fresh = took[1]
-    assert number == 1
-    assert fresh not in (first, second)
-    sent._give_back(fresh)
-    crowd[2].join(5)
-    assert took[2] == (2, fresh)
+    assert took[1][0] == 1
+    assert took[1][1] not in (first, second)
+    sent._give_back(first)
+    wait_until(lambda: len(took) == 3, 5)
+    assert took[2] == (2, first)
+
+
+def has_waiting(sent: Lines, number: int) -> bool:
+    return len(sent._waiting) == number
 
 
 @pytest.mark.usefixtures("request_of_ours")
