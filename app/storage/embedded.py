@@ -19,6 +19,7 @@ import subprocess  # nosec B404
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -141,6 +142,7 @@ def server_command(program: str, socket_path: Path, directory: Path, fsync: str)
 def keep(watched: int, program: str, socket_path: Path, directory: Path, fsync: str) -> int:
     """The keeper's whole life; returns its exit status."""
     _ignore_signals()
+    _push_nobody_aside()
     with (directory / "keeper.lock").open("w") as lock:
         if not _acquire(lock.fileno()):
             print(f"pulpo: another Pulpo runs on {directory.parent}; stop it or set PULPO_DATA_DIR.", file=sys.stderr)
@@ -174,6 +176,16 @@ def _ignore_signals() -> None:
     # Whoever stops the service signals all of it; Redis must stop last, when the server has answered everything.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+
+
+def _push_nobody_aside() -> None:
+    """Lets this process and those it starts, so Redis, wait until the one that runs has done its turn (decision 0026).
+
+    Redis so answers several commands in a turn of its own, not each in one that it takes from a worker.
+    """
+    if hasattr(os, "SCHED_BATCH"):
+        with suppress(OSError):  # a sandbox may forbid it
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _start_server(command: list[str]) -> subprocess.Popen[bytes]:

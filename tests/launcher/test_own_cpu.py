@@ -26,9 +26,10 @@ def test_each_of_as_many_workers_as_cpus_keeps_to_one_of_its_own(service: Servic
     wait_until(lambda: [cpus for cpus, _ in workers_of(service)] == [{cpu} for cpu in CPUS])
 
 
-def test_their_threads_push_nobody_aside(service: Service) -> None:
+def test_their_threads_and_those_of_redis_push_nobody_aside(service: Service) -> None:
     wait_until(lambda: len(workers_of(service)) == len(CPUS))
-    threads = [thread.id for _, worker in workers_of(service) for thread in worker.threads()]
+    busy = [worker for _, worker in workers_of(service)] + [service.redis()]
+    threads = [thread.id for process in busy for thread in process.threads()]
     assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
 
 
