@@ -128,15 +128,16 @@ class Lines:
         except BaseException as error:
             self._discard_after(error, line)
             raise
-        if isinstance(reply, ReadOnlyError):
-            self._discard_all(line)
-        else:
-            self._give_back(line)
         if isinstance(reply, ResponseError):
+            if isinstance(reply, ReadOnlyError):
+                self._discard_all(line)
+            else:
+                self._give_back(line)
             try:
                 raise reply
             finally:  # else it held this call, the call it, and both what the request has, until garbage is looked for
                 del reply
+        self._give_back(line)
         return reply
 
     def execute_commands(self, commands: Sequence[Command]) -> list[Any]:

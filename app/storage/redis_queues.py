@@ -314,7 +314,7 @@ class RedisQueueStore:
 
 def _id_tail() -> bytes:
     """What keeps apart the ids of two queues that make one at the same time; it need not be hard to guess."""
-    return random.randbytes(ID_RANDOM_BYTES)  # noqa: S311 - it keeps no secret  # nosec B311
+    return random.getrandbits(8 * ID_RANDOM_BYTES).to_bytes(ID_RANDOM_BYTES, "big")  # it keeps no secret  # nosec B311
 
 
 def _nonce() -> bytes:

@@ -7,6 +7,7 @@ leaves to Flask.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 QUEUES, ANY_QUEUE = "/queues/", "/queues/<queue>/"
 METHODS = {"GET", "POST"}
 MOST_DIGITS = 18  # of a length; Python refuses to read thousands of them
+MOST_OF_A_PATH = 128  # no route with a queue's longest name has more, and what is remembered must stay small
+NO_CONTENT = HTTPStatus.NO_CONTENT.value
 STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
 SECURITY = list(SECURITY_HEADERS.items())
 
@@ -39,16 +42,12 @@ class _Route(msgspec.Struct, frozen=True):
     operation: Operation
 
 
-class _Recognised(msgspec.Struct, frozen=True):
-    """A request of this door; `named` is the queue in its path."""
+class _Place(msgspec.Struct, frozen=True):
+    """Where a request of this door goes; `named` is the queue in its path."""
 
     route: _Route
     named: str | None
-    length: int
-
-    @property
-    def queue(self) -> str:
-        return self.named or DEFAULT_QUEUE
+    queue: str
 
 
 class FastDoor:
@@ -65,67 +64,73 @@ class FastDoor:
             if rule.endpoint in operations
             for method in METHODS & (rule.methods or set())
         }
+        self._place = lru_cache(maxsize=1_024)(self._find)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        request = self._recognise(environ)
-        if request is None:
+        place = self._recognise(environ)
+        if place is None:
             return self._flask(environ, start_response)
         visit = begin(environ.get("HTTP_X_REQUEST_ID"), environ.get("HTTP_TRACEPARENT"))
-        answer = self._answer(request, visit, environ)
+        answer = self._answer(place, visit, environ)
         conclude(
             visit,
             method=environ["REQUEST_METHOD"],
             path=environ["PATH_INFO"],
-            route=request.route.rule,
-            queue=request.named,
+            route=place.route.rule,
+            queue=place.named,
             status=answer.status,
         )
         start_response(STATUS_LINES[answer.status], _headers(answer, visit))
         return [answer.body]
 
-    def _recognise(self, environ: dict[str, Any]) -> _Recognised | None:
-        path, named = environ.get("PATH_INFO", ""), None
+    def _recognise(self, environ: dict[str, Any]) -> _Place | None:
+        path, length = environ.get("PATH_INFO", ""), environ.get("CONTENT_LENGTH") or "0"
+        if (
+            environ.get("QUERY_STRING")
+            or "HTTP_TRANSFER_ENCODING" in environ
+            or "HTTP_UPGRADE" in environ
+            or not (length.isdecimal() and len(length) <= MOST_DIGITS)
+            or int(length) > self._services.limits.max_request_bytes
+            or len(path) > MOST_OF_A_PATH
+        ):
+            return None
+        return self._place(environ["REQUEST_METHOD"], path)
+
+    def _find(self, method: str, path: str) -> _Place | None:
+        named = None
         if path.startswith(QUEUES):
             named, _, last = path[len(QUEUES) :].partition("/")
             path = ANY_QUEUE + last
-        route = self._routes.get((environ["REQUEST_METHOD"], path))
-        length = environ.get("CONTENT_LENGTH") or "0"
-        if (
-            route is None
-            or environ.get("QUERY_STRING")
-            or "HTTP_TRANSFER_ENCODING" in environ
-            or "HTTP_UPGRADE" in environ
-            or not (named is None or is_queue_name(named))
-            or not (length.isascii() and length.isdecimal() and len(length) <= MOST_DIGITS)
-            or int(length) > self._services.limits.max_request_bytes
-        ):
+        route = self._routes.get((method, path))
+        if route is None or not (named is None or is_queue_name(named)):
             return None
-        return _Recognised(route, named, int(length))
+        return _Place(route, named, named or DEFAULT_QUEUE)
 
-    def _answer(self, request: _Recognised, visit: Visit, environ: dict[str, Any]) -> Answer:
+    def _answer(self, place: _Place, visit: Visit, environ: dict[str, Any]) -> Answer:
         try:
             authorization = environ.get("HTTP_AUTHORIZATION")
-            caller = admit(self._services, visit, authorization, request.route.needs, request.queue)
+            caller = admit(self._services, visit, authorization, place.route.needs, place.queue)
             call = Call(
                 caller=caller,
-                queue=request.queue,
+                queue=place.queue,
                 options={},
                 content_type=environ.get("CONTENT_TYPE", ""),
                 accept=environ.get("HTTP_ACCEPT", ""),
                 key=request_key(caller, environ.get("HTTP_IDEMPOTENCY_KEY")),
                 prefer=environ.get("HTTP_PREFER", ""),
                 traceparent=visit.traceparent,
-                body=_read(environ, request.length),
+                body=_read(environ),
                 client=client_of(environ.get("gunicorn.socket")),
             )
-            return request.route.operation(self._services, call)
+            return place.route.operation(self._services, call)
         except PulpoError as error:
             return refusal(error, visit.request_id)
         except Exception as error:  # noqa: BLE001 - as Flask does: whatever breaks is answered and logged
             return breakdown(error, visit.request_id)
 
 
-def _read(environ: dict[str, Any], length: int) -> bytes:
+def _read(environ: dict[str, Any]) -> bytes:
+    length = int(environ.get("CONTENT_LENGTH") or 0)
     if not length:
         return b""
     try:
@@ -138,6 +143,6 @@ def _read(environ: dict[str, Any], length: int) -> bytes:
 
 def _headers(answer: Answer, visit: Visit) -> list[tuple[str, str]]:
     headers = [("Content-Type", answer.content_type), *answer.headers.items(), ("X-Request-Id", visit.request_id)]
-    if answer.status != HTTPStatus.NO_CONTENT:
+    if answer.status != NO_CONTENT:
         headers.append(("Content-Length", str(len(answer.body))))
     return headers + SECURITY

@@ -83,19 +83,17 @@ def admit(services: Services, visit: Visit, authorization: str | None, needs: st
     Raises `Unauthenticated`, `Forbidden`, `StoreUnavailable`, `IdentityUnavailable`. Who is refused is in the log, too.
     """
     visit.caller = caller = services.identities.of_token(bearer_token(authorization), afresh=needs in _AFRESH)
+    if needs in QUEUE_ACTIONS:
+        if not caller.may(needs, queue):
+            raise Forbidden(f"This needs the permission {needs}:{queue}.")
+        return caller
     if needs in _BY_LOGIN and caller.key_id is not None:
         raise Forbidden("An API key may not do this; log in and use the token.")
     if needs == AT_HOME and caller.provider is not None:
         raise Forbidden("Only a user of Pulpo's own table may do this: it has no keys and passwords of others.")
-    if needs not in _BY_TOKEN:
-        _authorize(caller, needs, queue)
+    if needs not in _BY_TOKEN and not caller.may(needs):
+        raise Forbidden(f"This needs the permission {needs}.")
     return caller
-
-
-def _authorize(caller: Principal, action: str, queue: str) -> None:
-    is_queue_action = action in QUEUE_ACTIONS
-    if not caller.may(action, queue if is_queue_action else None):
-        raise Forbidden(f"This needs the permission {f'{action}:{queue}' if is_queue_action else action}.")
 
 
 def _declare(view: View, needs: str) -> View:

@@ -41,7 +41,7 @@ Ended = tuple[Visit, str, str, str | None, str | None, int, float, float]
 def begin(request_id: str | None, traceparent: str | None) -> Visit:
     """The visit of a request that comes with these headers; what is not well formed counts for nothing."""
     if request_id is None or not REQUEST_ID.fullmatch(request_id):
-        request_id = random.randbytes(16).hex()  # noqa: S311 - it is unique, and no secret  # nosec B311
+        request_id = f"{random.getrandbits(128):032x}"  # it is unique, and no secret  # nosec B311
     if traceparent is not None and not TRACEPARENT.fullmatch(traceparent):
         traceparent = None
     patience.begin()
