@@ -27,10 +27,12 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
+from gunicorn.http.body import LengthReader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from app.errors import Overloaded
 from app.web.problems import refusal
+from deploy.client_socket import ClientSocket
 
 HEAD_SECONDS = 10.0  # from the connection to its first byte, and from there to the end of the head
 GRACE_SECONDS = 10.0  # for a body or an answer, however large
@@ -110,6 +112,12 @@ class PatientBody:
     def is_cut_off(self) -> bool:
         return self._pace.left_seconds <= 0
 
+    @property
+    def is_read(self) -> bool:
+        """Whether it surely was read to its end."""
+        reader = self._body.reader
+        return isinstance(reader, LengthReader) and not reader.length and not self._body.buf.tell()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._body, name)
 
@@ -173,15 +181,17 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         return self._in_parts(self.app_of_pulpo(environ, start_response), environ["gunicorn.socket"])
 
-    def _in_parts(self, answer: Any, connection: socket.socket) -> Iterator[bytes]:
+    def _in_parts(self, answer: Any, connection: ClientSocket) -> Iterator[bytes]:
         """The answer, which ends early if its client is too slow to take it."""
         pace = Pace()
+        connection.hold_head()  # gunicorn sends it when the first part is there
         try:
             for part in _parts_of(answer):
                 mark = self._deadlines.set(connection, pace.left_seconds, socket.SHUT_RDWR)
                 with pace:
                     try:
                         yield part
+                        connection.send_head()
                     finally:
                         self._deadlines.lift(mark)
                 pace.earn(part)
@@ -196,7 +206,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         except (BlockingIOError, ConnectionAbortedError):
             return
         self.nr_conns += 1
-        connection = Connection(self.cfg, client, address, listener.getsockname(), linger=self._linger)
+        connection = Connection(self.cfg, ClientSocket.of(client), address, listener.getsockname(), linger=self._linger)
         connection.timeout = time.monotonic() + HEAD_SECONDS
         self.pending_conns.append(connection)
         self.poller.register(connection.sock, EVENT_READ, partial(self.on_pending_socket_readable, connection))
@@ -296,6 +306,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._deadlines.lift(conn.mark)  # the head is there
         req.body = body = PatientBody(req.body, conn.sock, self._deadlines)
         return bool(super().handle_request(req, conn)) and not body.is_cut_off
+
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:  # noqa: FBT001 - gunicorn calls it so
+        """Whether the next request may follow. gunicorn looks each time for a rest of the body, twice."""
+        if keepalive and conn.parser.mesg.body.is_read:
+            conn.parser.mesg = None
+            return True
+        return bool(super()._keepalive_after(conn, keepalive))
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
