@@ -33,17 +33,18 @@ START_SECONDS = 60.0
 
 
 @contextmanager
-def pulpo(server: str) -> Iterator[Target]:
-    """Pulpo with its default settings and an embedded Redis."""
+def pulpo(server: str, **settings: str) -> Iterator[Target]:
+    """Pulpo with its default settings, but for those given, and an embedded Redis."""
     with tempfile.TemporaryDirectory() as directory:
-        service = Service(Path(directory), PULPO_SERVER=server)
+        service = Service(Path(directory), PULPO_SERVER=server, **settings)
         try:
             service.start()
 
             def processes() -> list[psutil.Process]:
                 return [each for each in service.processes() if not SERVER_NAMES.search(each.name())]
 
-            about = f"{server} {version(server)}, its default settings, embedded Redis; push, pop with a lease, ack"
+            but = "".join(f" but {name}={value}" for name, value in settings.items())
+            about = f"{server} {version(server)}, its default settings{but}, embedded Redis; push, leased pop, ack"
             yield Target(service.url, "pulpo", processes, about, {"TOKEN": service.token()})
             service.stop()
         finally:
@@ -174,6 +175,7 @@ PEERS: dict[str, Starter] = {
     **BARES,
     "Pulpo, gunicorn": lambda: pulpo("gunicorn"),
     "Pulpo, granian": lambda: pulpo("granian"),
+    "Pulpo, granian, 4 threads": lambda: pulpo("granian", PULPO_THREADS="4"),
     "floor, gunicorn": lambda: bare("gunicorn", app="bench.floor:app"),
     "floor, granian": lambda: bare("granian", app="bench.floor:app"),
     "Webdis": webdis,
