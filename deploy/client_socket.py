@@ -7,6 +7,8 @@ answer by itself, which wakes the client for nothing (decision 0028).
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -31,19 +33,21 @@ class ClientSocket(socket.socket):
         if value != self.gettimeout():
             super().settimeout(value)
 
-    def hold_head(self) -> None:
-        """What is sent next waits for what is sent then, or for `send_head`."""
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What the block sends first waits for what it sends then; where nothing follows, for the end of the block."""
         self._must_hold = True
+        try:
+            yield
+            self._must_hold = False
+            if self._head:
+                self.sendall(b"")
+        finally:  # what is sent after a block that broke off is no part of it
+            self._head, self._must_hold = b"", False
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         if self._must_hold:
             self._head, self._must_hold = bytes(data), False
         else:
-            super().sendall(self._head + data if self._head else data, flags)
-            self._head = b""
-
-    def send_head(self) -> None:
-        """Sends a head that nothing followed."""
-        self._must_hold = False
-        if self._head:
-            self.sendall(b"")
+            head, self._head = self._head, b""
+            super().sendall(head + data if head else data, flags)

@@ -22,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from selectors import EVENT_READ
 from typing import Any
@@ -181,19 +181,20 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         return self._in_parts(self.app_of_pulpo(environ, start_response), environ["gunicorn.socket"])
 
-    def _in_parts(self, answer: Any, connection: ClientSocket) -> Iterator[bytes]:
+    def _in_parts(self, answer: Any, connection: socket.socket) -> Iterator[bytes]:
         """The answer, which ends early if its client is too slow to take it."""
         pace = Pace()
-        connection.hold_head()  # gunicorn sends it when the first part is there
+        # gunicorn sends the head once it has the first part. Over TLS it wraps the socket.
+        together = connection.together() if isinstance(connection, ClientSocket) else nullcontext()
         try:
             for part in _parts_of(answer):
                 mark = self._deadlines.set(connection, pace.left_seconds, socket.SHUT_RDWR)
-                with pace:
-                    try:
+                try:
+                    with pace, together:
                         yield part
-                        connection.send_head()
-                    finally:
-                        self._deadlines.lift(mark)
+                finally:
+                    self._deadlines.lift(mark)
+                together = nullcontext()
                 pace.earn(part)
         finally:
             if hasattr(answer, "close"):

@@ -31,6 +31,7 @@ SPARE_SECONDS = 5.0
 CONNECT_SECONDS = 1.0
 COMMAND_SECONDS = 2.0  # for each part of an answer, as long as the request has that (`app.patience`)
 LEAST_SECONDS = 0.5  # with less left nothing is sent: it would most likely be done, and nobody hear of it
+TURN_SECONDS = 1.0  # in turn for a connection; with what follows it stays within the time of a request
 SHORTEST_SECONDS = 0.001  # 0 would mean without a wait to Python, and without an end to the kernel
 SMALL_BYTES = 65_536  # of a command that goes into the kernel's buffers at once
 
@@ -106,8 +107,8 @@ class Lines:
     A pool asks every connection whether it still stands before it gives it out, which costs more than the command
     itself. Here only one that lay idle is asked. When one breaks, or leads to what is no primary any more, most likely
     all do: those that lie here and in the pool are closed, and the next one looks for the server anew. Where all are in
-    use whoever comes waits in turn, for as long as the request has. A process that has used them must not fork: parent
-    and child would share connections.
+    use whoever comes waits in turn, for a second. A process that has used them must not fork: parent and child would
+    share connections.
     """
 
     def __init__(self, client: Redis, *, topology: Topology = "standalone") -> None:
@@ -192,7 +193,10 @@ class Lines:
         return line
 
     def _next(self) -> _Line:
-        """A new line, or if there are as many as may be the next one that somebody gives back. Raises `OutOfTime`."""
+        """A new line, or if there are as many as may be the next one that somebody gives back.
+
+        Raises `TimeoutError`, `OutOfTime`.
+        """
         with self._lock:
             is_full = self._open >= MOST_LINES
             if is_full:
@@ -205,15 +209,17 @@ class Lines:
 
     def _wait_for(self, turn: SimpleQueue[_Line | None]) -> _Line | None:
         self._hand_over()  # one may have been given back just before anybody waited
-        now = time.monotonic()
+        left = patience.left(time.monotonic()) - LEAST_SECONDS
         try:
-            return turn.get(timeout=max(0.0, min(patience.REQUEST_SECONDS, patience.left(now)) - LEAST_SECONDS))
+            return turn.get(timeout=max(0.0, min(TURN_SECONDS, left)))
         except Empty:
             with self._lock:
-                if turn in self._waiting:
-                    self._waiting.remove(turn)
-                    raise OutOfTime from None
-            return turn.get()  # it came at the last moment
+                if turn not in self._waiting:
+                    return turn.get()  # it came at the last moment
+                self._waiting.remove(turn)
+            if left < TURN_SECONDS:
+                raise OutOfTime from None
+            raise TimeoutError("Redis kept every connection to it waiting") from None
 
     def _hand_over(self) -> None:
         with self._lock, suppress(IndexError):  # others take from what is free without the lock
@@ -225,9 +231,14 @@ class Lines:
         """A line for whom there is room."""
         try:
             _demand(COMMAND_SECONDS)
-            line = _Line(self.client.connection_pool.get_connection())
+            connection = self.client.connection_pool.get_connection()
         except BaseException:
             self._make_room()
+            raise
+        try:
+            line = _Line(connection)
+        except BaseException:
+            self._end(connection)
             raise
         try:
             _demand(LEAST_SECONDS)
@@ -266,9 +277,14 @@ class Lines:
         self.close()
 
     def _discard(self, line: _Line) -> None:
-        line.connection.disconnect()  # type: ignore[no-untyped-call]
-        self.client.connection_pool.release(line.connection)
-        self._make_room()
+        self._end(line.connection)
+
+    def _end(self, connection: Connection) -> None:
+        try:
+            connection.disconnect()  # type: ignore[no-untyped-call]
+            self.client.connection_pool.release(connection)
+        finally:
+            self._make_room()
 
 
 class _Line:

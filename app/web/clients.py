@@ -18,20 +18,27 @@ class Lookout:
         self._epoll: select.epoll | None = None  # made when it is needed, so not before the process was forked
 
     def watch(self, connection: int, tell: Callable[[], None]) -> None:
-        """Has `tell` called, by another thread, once the client ends `connection`; at once if it has ended already."""
+        """Has `tell` called, by another thread, once the client ends `connection`; at once if it has ended already.
+
+        Raises `OSError`, `RuntimeError` where the system has no file, or no thread, to spare.
+        """
+        epoll = self._started()
         self._tells[connection] = tell
-        self._started().register(connection, select.EPOLLRDHUP | select.EPOLLONESHOT)
+        epoll.register(connection, select.EPOLLRDHUP | select.EPOLLONESHOT)
 
     def leave(self, connection: int) -> None:
-        del self._tells[connection]
-        with suppress(OSError):  # it was closed, and is watched no more
-            self._started().unregister(connection)
+        """Whether or not it is watched."""
+        self._tells.pop(connection, None)
+        if self._epoll is not None:
+            with suppress(OSError, ValueError):  # it was closed, and is watched no more
+                self._epoll.unregister(connection)
 
     def _started(self) -> select.epoll:
         with self._starting:
             if self._epoll is None:
-                self._epoll = select.epoll()
-                threading.Thread(target=self._run, args=[self._epoll], name="pulpo-lookout", daemon=True).start()
+                epoll = select.epoll()
+                threading.Thread(target=self._run, args=[epoll], name="pulpo-lookout", daemon=True).start()
+                self._epoll = epoll
             return self._epoll
 
     def _run(self, epoll: select.epoll) -> None:
@@ -52,6 +59,8 @@ class Client:
         self._connection = connection
 
     def has_left(self) -> bool:
+        if self._connection.fileno() < 0:
+            return True
         if hasattr(select, "POLLRDHUP"):  # Linux; it sees the end behind bytes that nobody has read
             watch = select.poll()
             watch.register(self._connection, select.POLLRDHUP)
@@ -65,12 +74,15 @@ class Client:
 
     @contextmanager
     def telling(self, tell: Callable[[], None]) -> Iterator[None]:
-        """While the block runs, `tell` is called once the client leaves; elsewhere than on Linux, never."""
-        if not hasattr(select, "epoll"):
-            yield
-            return
+        """While the block runs, `tell` is called once the client leaves.
+
+        Elsewhere than on Linux it is not, nor where the system has nothing to spare: who waits asks, too, before it
+        takes anything, so all that this costs is a place for as long as it would wait.
+        """
         connection = self._connection.fileno()
-        _lookout.watch(connection, tell)
+        if hasattr(select, "epoll"):
+            with suppress(OSError, RuntimeError, ValueError):
+                _lookout.watch(connection, tell)
         try:
             yield
         finally:

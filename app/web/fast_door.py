@@ -86,7 +86,8 @@ class FastDoor:
     def _recognise(self, environ: dict[str, Any]) -> _Place | None:
         path, length = environ.get("PATH_INFO", ""), environ.get("CONTENT_LENGTH") or "0"
         if (
-            environ.get("QUERY_STRING")
+            environ["REQUEST_METHOD"] not in METHODS
+            or environ.get("QUERY_STRING")
             or "HTTP_TRANSFER_ENCODING" in environ
             or "HTTP_UPGRADE" in environ
             or not (length.isdecimal() and len(length) <= MOST_DIGITS)

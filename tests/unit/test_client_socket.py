@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -21,31 +22,44 @@ def ends() -> Iterator[tuple[ClientSocket, socket.socket]]:
 
 def test_a_head_goes_out_with_what_follows(ends: tuple[ClientSocket, socket.socket]) -> None:
     ours, theirs = ends
-    ours.hold_head()
-    ours.sendall(b"head ")
-    with pytest.raises(BlockingIOError):
-        theirs.recv(100)
-    ours.sendall(b"body ")
-    ours.sendall(b"more")
-    assert theirs.recv(100) == b"head body more"
+    with ours.together():
+        ours.sendall(b"head ")
+        with pytest.raises(BlockingIOError):
+            theirs.recv(100)
+        ours.sendall(b"body ")
+        assert theirs.recv(100) == b"head body "
+        ours.sendall(b"more")
+    assert theirs.recv(100) == b"more"
 
 
 def test_a_head_that_nothing_follows_goes_out_once(ends: tuple[ClientSocket, socket.socket]) -> None:
     ours, theirs = ends
-    ours.hold_head()
-    ours.sendall(b"head")
-    ours.send_head()
-    ours.send_head()
+    with ours.together():
+        ours.sendall(b"head")
     ours.sendall(b" next")
     assert theirs.recv(100) == b"head next"
 
 
 def test_where_nothing_was_sent_nothing_is_held(ends: tuple[ClientSocket, socket.socket]) -> None:
     ours, theirs = ends
-    ours.hold_head()
-    ours.send_head()
+    with ours.together():
+        pass
     ours.sendall(b"next")
     assert theirs.recv(100) == b"next"
+
+
+def test_the_head_of_an_answer_that_breaks_off_is_no_part_of_the_error(
+    ends: tuple[ClientSocket, socket.socket],
+) -> None:
+    ours, theirs = ends
+    with suppress(ZeroDivisionError), ours.together():
+        ours.sendall(b"head")
+        raise ZeroDivisionError
+    ours.sendall(b"error")
+    with suppress(ZeroDivisionError), ours.together():
+        raise ZeroDivisionError
+    ours.sendall(b" again")
+    assert theirs.recv(100) == b"error again"
 
 
 def test_it_waits_as_long_as_it_was_told_last(ends: tuple[ClientSocket, socket.socket]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.web import clients
 from app.web.clients import Client
 
 LONG = 5.0
@@ -58,3 +59,23 @@ def test_a_connection_may_end_on_our_side_while_it_is_watched(ends: tuple[socket
     ours, _ = ends
     with Client(ours).telling(lambda: None):
         ours.close()
+    assert Client(ours).has_left()
+
+
+@pytest.mark.parametrize("missing", ["file", "thread"])
+def test_where_the_system_has_nothing_to_spare_nobody_is_told_and_the_next_one_is(
+    ends: tuple[socket.socket, socket.socket], missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files") if missing == "file" else RuntimeError("can't start new thread")
+
+    ours, theirs = ends
+    monkeypatch.setattr(clients, "_lookout", clients.Lookout())
+    told = threading.Event()
+    with monkeypatch.context() as scarce:
+        scarce.setattr("select.epoll" if missing == "file" else "threading.Thread.start", fail)
+        with Client(ours).telling(told.set):
+            pass
+    with Client(ours).telling(told.set):
+        theirs.close()
+        assert told.wait(LONG)

@@ -195,12 +195,19 @@ def has_waiting(sent: Lines, number: int) -> bool:
 
 
 @pytest.mark.usefixtures("request_of_ours")
-def test_a_request_waits_for_a_connection_as_long_as_it_may(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_waits_for_a_connection_for_a_second(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "MOST_LINES", 1)
-    monkeypatch.setattr(patience, "REQUEST_SECONDS", 2.5)
     sent = Lines(client)
     taken = sent._take()
-    assert 1.5 < seconds_until_out_of_time(lambda: sent.execute_command("PING")) < 2.5
+    began = time.monotonic()
+    with pytest.raises(TimeoutError) as refusal:
+        sent.execute_command("PING")
+    assert not isinstance(refusal.value, OutOfTime)
+    assert 0.9 < time.monotonic() - began < 1.9
+    monkeypatch.setattr(patience, "REQUEST_SECONDS", lines.LEAST_SECONDS + 0.1)
+    patience.renew()
+    assert seconds_until_out_of_time(lambda: sent.execute_command("PING")) < 0.5
+    monkeypatch.undo()
     sent._give_back(taken)
     patience.renew()
     assert sent.execute_command("PING") == b"PONG"
@@ -215,6 +222,41 @@ def test_what_cannot_connect_takes_nobody_s_room(monkeypatch: pytest.MonkeyPatch
         for _ in range(3):
             with pytest.raises(ConnectionError):
                 sent.execute_command("PING")
+
+
+def test_what_fails_once_connected_is_closed_and_takes_nobody_s_room(
+    client: Redis, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MOST_LINES", 1)
+    before, sent = connections(redis_client), Lines(client)
+    with monkeypatch.context() as broken:
+        broken.delattr(lines._Line, "_wait_at_most")
+        with pytest.raises(AttributeError):
+            sent.execute_command("PING")
+    assert not connections(redis_client) - before
+    assert sent.execute_command("PING") == b"PONG"
+
+
+def test_where_redis_stands_still_a_crowd_is_told_soon(redis_server: PrivateRedis, redis_client: Redis) -> None:
+    """Those who wait in turn as well as those who wait for an answer."""
+    sent, took = connect(redis_server.url), []
+
+    def ask() -> None:
+        patience.begin()
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            sent.execute_command("PING")
+        took.append(time.monotonic() - began)
+
+    redis_client.client_pause(4_000)
+    crowd = [threading.Thread(target=ask) for _ in range(64)]
+    for each in crowd:
+        each.start()
+    for each in crowd:
+        each.join(10)
+    redis_client.client_unpause()
+    assert len(took) == len(crowd)
+    assert max(took) < 3
 
 
 def test_a_refusal_of_ours_leaves_the_connections_as_they_are(client: Redis, redis_client: Redis) -> None:
